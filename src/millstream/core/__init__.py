@@ -1,0 +1,1 @@
+"""Decisions: pure, synchronous, standard library only. No I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The engine room: knows core and ports, nothing else."""
