@@ -157,11 +157,12 @@ class Pool(Protocol):
         """Make workers ready; raises HandlerImportError when the handler cannot be loaded."""
         ...
 
-    async def run(self, job: Job) -> AttemptResult:
+    async def run(self, job: Job, *, alone: bool = False) -> AttemptResult:
         """Run one attempt to its end.
 
         Waits for a free worker first. When it returns, nothing of the attempt runs any more. A crash, a time-out
-        or a lost worker is a result, not an exception. Cancelling the call kills the attempt.
+        or a lost worker is a result, not an exception. Cancelling the call kills the attempt. With `alone` no other
+        attempt shares its worker host, so that a crash has one suspect.
         """
         ...
 

@@ -72,12 +72,8 @@ TRANSITIONS: dict[Step, Transition] = {
     Step.LOSE: Transition(
         sources=(State.RUNNING,), target=State.READY, meaning="worker lost; its result would be refused"
     ),
-    Step.RIPEN: Transition(
-        sources=(State.WAITING,), target=State.READY, meaning="the time of the retry has come"
-    ),
-    Step.REVIVE: Transition(
-        sources=(State.DEAD,), target=State.READY, meaning="`millstream retry` by an operator"
-    ),
+    Step.RIPEN: Transition(sources=(State.WAITING,), target=State.READY, meaning="the time of the retry has come"),
+    Step.REVIVE: Transition(sources=(State.DEAD,), target=State.READY, meaning="`millstream retry` by an operator"),
     Step.CANCEL: Transition(
         sources=(State.READY, State.RUNNING, State.WAITING, State.DEAD),
         target=State.DISCARDED,

@@ -92,6 +92,7 @@ class Job:
     checksum: int = 0
     files: tuple[FileRef, ...] = ()
     oversize: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ statement (or a few) in an adapter. All times are engine seconds. Operations on 
 one with an old fence changes nothing and its result is False.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Eviction, FileRef, Job, Kind
@@ -41,7 +41,11 @@ class OpenBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowBatch:
-    """What an open minibatch holds by now: absolute values, so applying it twice does no harm."""
+    """What an open minibatch holds by now: absolute values, so applying it twice does no harm.
+
+    `ranges` and `checksum` cover the records that lie in its log: all of a minibatch without a key, the first
+    `spilled_records` of one with a key, whose newer records are still in the main log only.
+    """
 
     batch_id: str
     records: int
@@ -49,6 +53,7 @@ class GrowBatch:
     checksum: int
     last_at: float
     ranges: Ranges
+    spilled_records: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +121,9 @@ class Evict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Claim up to `limit` ready batches of at most `max_bytes` together (the first always fits), costliest first,
-    then oldest; retries whose time has come included. Result: tuple of Job.
+    """Claim ready batches, retries whose time has come included; result: tuple of Job.
 
+    Up to `limit` batches of at most `max_bytes` together (the first always fits), costliest first, then oldest.
     `lease_until` is None for an embedded engine, whose claims end with its `epoch`.
     """
 
@@ -201,8 +206,10 @@ class Revive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Discard a batch, or every unfinished one when `batch_id` is None; an open one is discarded when it closes.
-    Result: number."""
+    """Discard a batch, or every unfinished one when `batch_id` is None; result: number.
+
+    An open one is discarded when it closes.
+    """
 
     batch_id: str | None
     at: float
@@ -339,7 +346,7 @@ class ReadTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPins:
-    """Spool ranges that are still needed. Result: tuple of PinRow (state, log, start of the first range)."""
+    """From where on the spool is still needed. Result: tuple of PinRow."""
 
     pipeline: str
 
@@ -389,6 +396,7 @@ class PipelineRow:
     main_end: int = 0
     runs_end: int = 0
     spilled_to: int = 0
+    accepted_at: float = 0.0
     paused: bool = False
 
 
@@ -422,6 +430,7 @@ class BatchRow:
     failures: int
     fence: int
     not_before: float | None
+    claimed_at: float | None
     started_at: float | None
     finished_at: float | None
     owner: str | None
@@ -434,6 +443,8 @@ class BatchRow:
     start: int
     ranges: Ranges
     checksum: int
+    spilled_records: int = 0
+    alone: bool = False
     files: tuple[FileRef, ...] = ()
 
 
@@ -497,14 +508,11 @@ class TotalRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinRow:
-    """Where a batch needs the spool from."""
+    """From which position on a spool log is needed by batches that are dead, or that are not."""
 
-    batch_id: str
-    state: State
     log: str
+    dead: bool
     start: int
-    end: int
-    ranges: Ranges = field(default=())
 
 
 Result = (

@@ -82,7 +82,9 @@ class Batch:
         return self._job.records
 
     def __repr__(self) -> str:
-        return f"<Batch {self.id}: {len(self)} {'files' if self.files else 'records'}, {self.size_bytes} bytes>"
+        return (
+            f"<Batch {self.id}: {len(self)} {'files' if self.files else 'records'}, {self.size_bytes} bytes>"
+        )
 
     def blocks(self) -> Iterator[bytes]:
         """The records as they lie in the spool: bytes in pieces, each record ending with a newline.

@@ -1,0 +1,1 @@
+"""Millstream turns streams and files into batches and gets every batch worked once."""

@@ -1,0 +1,1 @@
+UPDATE batch SET log = :log, ranges = :ranges WHERE id = :batch_id AND state = 'dead'

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM file WHERE batch_id = :batch_id

@@ -1,0 +1,1 @@
+UPDATE file SET state = :state WHERE batch_id = :batch_id

@@ -1,0 +1,1 @@
+INSERT INTO event (at, batch_id, what, detail) VALUES (:at, :batch_id, :what, :detail)

@@ -1,0 +1,2 @@
+DELETE FROM attempt
+WHERE batch_id IN (SELECT id FROM batch WHERE state IN ('done', 'discarded') AND finished_at < :before)

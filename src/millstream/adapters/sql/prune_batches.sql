@@ -1,0 +1,1 @@
+DELETE FROM batch WHERE state IN ('done', 'discarded') AND finished_at < :before

@@ -1,0 +1,3 @@
+DELETE FROM event
+WHERE batch_id IN (SELECT id FROM batch WHERE state IN ('done', 'discarded') AND finished_at < :before)
+   OR batch_id = '' AND at < :before

@@ -1,0 +1,4 @@
+SELECT pipeline, path, version, size_bytes, state, batch_id, sha256, seen_at
+FROM file
+WHERE (:path IS NULL OR path = :path) AND (:pipeline IS NULL OR pipeline = :pipeline)
+ORDER BY pipeline, path, seen_at, version

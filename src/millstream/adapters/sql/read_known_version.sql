@@ -1,0 +1,1 @@
+SELECT 1 FROM file WHERE pipeline = :pipeline AND path = :path AND version = :version

@@ -1,0 +1,408 @@
+"""How each operation changes the tables; called inside of one transaction."""
+
+import json
+import sqlite3
+from functools import singledispatch
+from typing import Any
+
+from millstream.adapters.sql import statement
+from millstream.adapters.sqlite.answers import answer, pipeline_row, ranges_of
+from millstream.core import operations as op
+from millstream.core.identity import bucket_id
+from millstream.core.lifecycle import State, Step
+from millstream.core.model import AttemptResult, CutReason, Discard, Done, Eviction, FileRef, Job, Kind, Retry
+
+
+def run(db: sqlite3.Connection, statement_name: str, /, **values: object) -> sqlite3.Cursor:
+    """Execute a statement."""
+    return db.execute(statement(statement_name), values)
+
+
+@singledispatch
+def change(operation: object, db: sqlite3.Connection) -> op.Result:
+    """Carry out one operation and return its result."""
+    raise TypeError(f"no such operation: {operation!r} on {db!r}")
+
+
+@change.register
+def _(operation: op.DeclarePipeline, db: sqlite3.Connection) -> op.Result:
+    run(db, "declare_pipeline", name=operation.name, kind=operation.kind)
+    return pipeline_row(run(db, "read_pipelines", name=operation.name).fetchone())
+
+
+@change.register
+def _(operation: op.OpenBatch, db: sqlite3.Connection) -> op.Result:
+    run(
+        db,
+        "open_batch",
+        batch_id=operation.batch_id,
+        pipeline=operation.pipeline,
+        kind=Kind.MINIBATCH,
+        key=operation.key,
+        opened_at=operation.opened_at,
+        closes_at=operation.closes_at,
+        log=operation.log,
+        start=operation.start,
+    )
+    run(db, "advance_seq", pipeline=operation.pipeline, seq=operation.seq)
+    return None
+
+
+@change.register
+def _(operation: op.GrowBatch, db: sqlite3.Connection) -> op.Result:
+    grown = run(
+        db,
+        "grow_batch",
+        batch_id=operation.batch_id,
+        records=operation.records,
+        size_bytes=operation.size_bytes,
+        checksum=operation.checksum,
+        last_at=operation.last_at,
+        ranges=json.dumps(operation.ranges),
+        spilled_records=operation.spilled_records,
+    )
+    return grown.rowcount == 1
+
+
+@change.register
+def _(operation: op.CloseBatch, db: sqlite3.Connection) -> op.Result:
+    closed = run(
+        db,
+        "close_batch",
+        batch_id=operation.batch_id,
+        cut=operation.cut,
+        closed_at=operation.closed_at,
+        at=operation.at,
+        records=operation.records,
+        size_bytes=operation.size_bytes,
+        checksum=operation.checksum,
+        ranges=json.dumps(operation.ranges),
+    )
+    return closed.rowcount == 1
+
+
+@change.register
+def _(operation: op.Accept, db: sqlite3.Connection) -> op.Result:
+    run(
+        db,
+        "accept",
+        pipeline=operation.pipeline,
+        records=operation.records,
+        size_bytes=operation.size_bytes,
+        at=operation.at,
+        main_end=operation.main_end,
+        runs_end=operation.runs_end,
+        spilled_to=operation.spilled_to,
+    )
+    run(
+        db,
+        "set_position",
+        pipeline=operation.pipeline,
+        source=operation.source,
+        position=operation.position,
+        finished=operation.finished,
+    )
+    return None
+
+
+@change.register
+def _(operation: op.PlanBucket, db: sqlite3.Connection) -> op.Result:
+    _plan(db, operation, state=State.READY)
+    return None
+
+
+def _plan(
+    db: sqlite3.Connection,
+    bucket: op.PlanBucket,
+    *,
+    state: State,
+    not_before: float | None = None,
+    error: str | None = None,
+) -> None:
+    planned = run(
+        db,
+        "plan_bucket",
+        batch_id=bucket.batch_id,
+        pipeline=bucket.pipeline,
+        state=state,
+        records=len(bucket.files),
+        size_bytes=bucket.size_bytes,
+        at=bucket.at,
+        not_before=not_before,
+        oversize=bucket.oversize,
+        cost_s=bucket.cost_s,
+        error=error,
+    )
+    if planned.rowcount != 1:
+        return
+    db.executemany(
+        statement("plan_file"),
+        [
+            {
+                "pipeline": bucket.pipeline,
+                "version": file.version,
+                "state": "dead" if state is State.DEAD else "planned",
+                "batch_id": bucket.batch_id,
+                "at": bucket.at,
+                **_columns(file),
+            }
+            for file in bucket.files
+        ],
+    )
+
+
+def _columns(file: FileRef) -> dict[str, Any]:
+    return {name: getattr(file, name) for name in ("path", "size_bytes", "mtime_ns", "inode", "root", "name")}
+
+
+@change.register
+def _(operation: op.Claim, db: sqlite3.Connection) -> op.Result:
+    run(db, "ripen", pipeline=operation.pipeline, at=operation.at)
+    chosen: list[str] = []
+    room = operation.max_bytes
+    for batch_id, size_bytes in run(db, "find_ready", pipeline=operation.pipeline, limit=operation.limit).fetchall():
+        if chosen and size_bytes > room:
+            break
+        chosen.append(batch_id)
+        room -= size_bytes
+    return tuple(_claim(db, operation, batch_id) for batch_id in chosen)
+
+
+def _claim(db: sqlite3.Connection, claim: op.Claim, batch_id: str) -> Job:
+    row = run(
+        db, "claim", batch_id=batch_id, at=claim.at, owner=f"{claim.owner}/{claim.epoch}", lease_until=claim.lease_until
+    ).fetchone()
+    kind = Kind(row[1])
+    files: tuple[FileRef, ...] = ()
+    if kind is Kind.BUCKET:
+        found = run(db, "files_of_batch", batch_id=batch_id)
+        files = tuple(
+            FileRef(path=path, size_bytes=size, mtime_ns=mtime_ns, inode=inode, root=root, name=name)
+            for path, size, mtime_ns, inode, root, name in found
+        )
+    return Job(
+        id=row[0],
+        kind=kind,
+        pipeline=row[2],
+        attempt=row[3],
+        fence=row[4],
+        failures=row[5],
+        records=row[6],
+        size_bytes=row[7],
+        key=row[8],
+        cut=CutReason(row[9]) if row[9] else None,
+        opened_at=row[10],
+        closed_at=row[11] or 0.0,
+        log=row[12],
+        ranges=ranges_of(row[13]),
+        checksum=row[14],
+        files=files,
+        oversize=bool(row[15]),
+        alone=bool(row[16]),
+    )
+
+
+@change.register
+def _(operation: op.Start, db: sqlite3.Connection) -> op.Result:
+    started = run(db, "start", batch_id=operation.batch_id, fence=operation.fence, at=operation.at)
+    return started.rowcount == 1
+
+
+@change.register
+def _(operation: op.Finish, db: sqlite3.Connection) -> op.Result:
+    result = operation.result
+    match result.outcome:
+        case Done(detail=detail):
+            step, name, text, file_state = Step.DONE, "done", detail or None, "done"
+        case Discard(reason=reason):
+            step, name, text, file_state = Step.DISCARD, "discard", reason or None, "discarded"
+        case Retry(error=error):
+            step, name = (Step.BURY if operation.bury else Step.RETRY), ("lost" if result.lost else "retry")
+            text, file_state = error, "dead" if operation.bury else ""
+    values: dict[str, object] = {
+        "batch_id": operation.batch_id,
+        "fence": operation.fence,
+        "charged": int(result.charged and isinstance(result.outcome, Retry)),
+        "alone": int(result.alone),
+        "error": None if step is Step.DONE else text,
+    }
+    values |= {"not_before": operation.not_before} if step is Step.RETRY else {"at": operation.at}
+    row = run(db, f"finish_{step}", **values).fetchone()
+    if row is None:
+        return False
+    _record_attempt(db, operation.batch_id, row, at=operation.at, outcome=name, seconds=result.seconds, error=text)
+    if file_state:
+        run(db, "finish_files", batch_id=operation.batch_id, state=file_state)
+    for path, sha256 in result.checksums.items():
+        run(db, "seal_file", batch_id=operation.batch_id, path=path, sha256=sha256)
+    return {Step.DONE: State.DONE, Step.DISCARD: State.DISCARDED, Step.BURY: State.DEAD}.get(step, State.WAITING)
+
+
+def _record_attempt(  # the row is what a guarded UPDATE returned: attempts, claimed_at, owner
+    db: sqlite3.Connection,
+    batch_id: str,
+    row: tuple[int, float, str],
+    *,
+    at: float,
+    outcome: str,
+    seconds: float = 0.0,
+    error: str | None,
+) -> None:
+    run(
+        db,
+        "record_attempt",
+        batch_id=batch_id,
+        attempt=row[0],
+        claimed_at=row[1],
+        ended_at=at,
+        outcome=outcome,
+        seconds=seconds,
+        error=error,
+        owner=row[2],
+    )
+
+
+@change.register
+def _(operation: op.Release, db: sqlite3.Connection) -> op.Result:
+    return _release(db, operation.batch_id, operation.fence, at=operation.at, reason=operation.reason)
+
+
+def _release(db: sqlite3.Connection, batch_id: str, fence: int, *, at: float, reason: str) -> bool:
+    row = run(db, "release", batch_id=batch_id, fence=fence).fetchone()
+    if row is None:
+        return False
+    _record_attempt(db, batch_id, row, at=at, outcome="released", error=reason)
+    return True
+
+
+@change.register
+def _(operation: op.Evict, db: sqlite3.Connection) -> op.Result:
+    found = answer(op.ReadBatches(batch_id=operation.batch_id), db)
+    if not isinstance(found, tuple) or not found or not isinstance(found[0], op.BatchRow):
+        return False
+    batch = found[0]
+    if batch.fence != operation.fence or batch.state is not State.RUNNING:
+        return False
+    for eviction in operation.evictions:
+        _evict(db, operation, batch.pipeline, eviction)
+    run(db, "shrink_bucket", batch_id=operation.batch_id)
+    if run(db, "count_files", batch_id=operation.batch_id).fetchone()[0]:
+        return _release(db, operation.batch_id, operation.fence, at=operation.at, reason="files left the bucket")
+    gone = op.Finish(
+        batch_id=operation.batch_id,
+        fence=operation.fence,
+        at=operation.at,
+        result=AttemptResult(outcome=Discard("every file of it changed or disappeared")),
+    )
+    return change(gone, db)
+
+
+def _evict(db: sqlite3.Connection, operation: op.Evict, pipeline: str, eviction: Eviction) -> None:
+    listed, current = eviction.listed, eviction.current
+    subject = current or listed
+    successor = op.PlanBucket(
+        batch_id=bucket_id(pipeline if current else f"{pipeline}-gone", files=[subject]),
+        pipeline=pipeline,
+        files=(subject,),
+        size_bytes=subject.size_bytes,
+        cost_s=0.0,
+        oversize=False,
+        at=operation.at,
+    )
+    known = run(db, "read_known_version", pipeline=pipeline, path=subject.path, version=subject.version).fetchone()
+    if current is None:
+        detail = f"{listed.path} disappeared before it was worked"
+        _plan(db, successor, state=State.DEAD, error=detail)
+    else:
+        detail = f"{listed.path} changed before it was worked ({listed.version} -> {current.version})"
+        run(
+            db,
+            "evict_file",
+            pipeline=pipeline,
+            path=listed.path,
+            version=listed.version,
+            state="superseded",
+            batch_id=successor.batch_id,
+        )
+        if known is None:
+            _plan(db, successor, state=State.WAITING, not_before=operation.not_before)
+    for batch_id in (operation.batch_id, successor.batch_id):
+        run(db, "note", at=operation.at, batch_id=batch_id, what="evicted", detail=detail)
+
+
+@change.register
+def _(operation: op.Renew, db: sqlite3.Connection) -> op.Result:
+    renewed = run(db, "renew", batch_id=operation.batch_id, fence=operation.fence, lease_until=operation.lease_until)
+    return renewed.rowcount == 1
+
+
+@change.register
+def _(operation: op.TakeOver, db: sqlite3.Connection) -> op.Result:
+    lost = run(db, "lose_embedded").fetchall()
+    _record_lost(db, lost, at=operation.at, error="the engine ended while it was worked")
+    epoch: int = run(db, "next_epoch").fetchone()[0]
+    return epoch, len(lost)
+
+
+@change.register
+def _(operation: op.ExpireLeases, db: sqlite3.Connection) -> op.Result:
+    lost = run(db, "lose_expired", at=operation.at).fetchall()
+    _record_lost(db, lost, at=operation.at, error="the worker did not renew its lease in time")
+    return len(lost)
+
+
+def _record_lost(db: sqlite3.Connection, lost: list[tuple[str, int, float, str]], *, at: float, error: str) -> None:
+    for batch_id, attempts, claimed_at, owner in lost:
+        _record_attempt(db, batch_id, (attempts, claimed_at, owner), at=at, outcome="lost", error=error)
+
+
+@change.register
+def _(operation: op.Revive, db: sqlite3.Connection) -> op.Result:
+    revived = run(db, "revive", batch_id=operation.batch_id).fetchall()
+    for (batch_id,) in revived:
+        run(db, "finish_files", batch_id=batch_id, state="planned")
+        run(db, "note", at=operation.at, batch_id=batch_id, what="revived", detail="retry asked for by an operator")
+    return len(revived)
+
+
+@change.register
+def _(operation: op.Cancel, db: sqlite3.Connection) -> op.Result:
+    ended = run(db, "cancel", batch_id=operation.batch_id, at=operation.at).fetchall()
+    for (batch_id,) in ended:
+        run(db, "finish_files", batch_id=batch_id, state="discarded")
+    still_open = run(db, "cancel_open", batch_id=operation.batch_id).fetchall()
+    for (batch_id,) in ended + still_open:
+        run(db, "note", at=operation.at, batch_id=batch_id, what="cancelled", detail="cancelled by an operator")
+    return len(ended) + len(still_open)
+
+
+@change.register
+def _(operation: op.SetPaused, db: sqlite3.Connection) -> op.Result:
+    if operation.batch_id is None:
+        run(db, "set_meta", key="paused", value=str(int(operation.paused)))
+        changed = 1
+    else:
+        paused = run(db, "pause_batch", batch_id=operation.batch_id, paused=int(operation.paused))
+        changed = len(paused.fetchall())
+    what = "paused" if operation.paused else "resumed"
+    run(db, "note", at=operation.at, batch_id=operation.batch_id or "", what=what, detail=f"{what} by an operator")
+    return changed
+
+
+@change.register
+def _(operation: op.Prune, db: sqlite3.Connection) -> op.Result:
+    run(db, "prune_attempts", before=operation.before)
+    run(db, "prune_events", before=operation.before)
+    return run(db, "prune_batches", before=operation.before).rowcount
+
+
+@change.register
+def _(operation: op.CopiedOut, db: sqlite3.Connection) -> op.Result:
+    ranges = json.dumps(operation.ranges)
+    return run(db, "copied_out", batch_id=operation.batch_id, log=operation.log, ranges=ranges).rowcount == 1
+
+
+@change.register
+def _(operation: op.SetMeta, db: sqlite3.Connection) -> op.Result:
+    run(db, "set_meta", key=operation.key, value=operation.value)
+    return None

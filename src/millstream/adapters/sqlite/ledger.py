@@ -1,0 +1,223 @@
+"""One SQLite file, one writer thread, group commit.
+
+Theory of operation: whoever calls `apply` hands its operations to a thread and waits for a future. The thread takes
+everything that waits, runs it in one transaction (each call in a savepoint of its own, so that one bad call does not
+spoil its neighbours), commits once, which is one fsync, and answers all. A full disk rolls the transaction back and
+tries the same again until there is room: callers simply wait longer. Another process that changed the ledger rings
+a doorbell (a named pipe beside the file), so nobody polls.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from millstream.adapters.sql import SCHEMA_VERSION, statement
+from millstream.adapters.sqlite.answers import answer
+from millstream.adapters.sqlite.changes import change
+from millstream.core.operations import Operation, Query, Result
+from millstream.errors import LedgerVersionError
+
+GROUP = 1000
+BUSY_MS = 30_000
+FULL_RETRY_S = 1.0
+DOORBELL = "doorbell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    work: Sequence[Operation] | Query
+    future: "asyncio.Future[list[Result]]"
+    loop: asyncio.AbstractEventLoop
+
+    def answer(self, result: list[Result] | Exception) -> None:
+        # The loop may be gone when the process is ending: then nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._settle, result)
+
+    def _settle(self, result: list[Result] | Exception) -> None:
+        if self.future.done():
+            return
+        if isinstance(result, Exception):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+
+def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
+    """Open the ledger file, create or check its schema.
+
+    Raises LedgerVersionError when a newer Millstream wrote it.
+    """
+    db = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
+    db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {synchronous}")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        db.close()
+        raise LedgerVersionError(path=str(path), found=version, known=SCHEMA_VERSION)
+    if version < SCHEMA_VERSION:
+        _create(db)
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    """Create the schema in one transaction, unless another process was faster."""
+    db.execute("BEGIN IMMEDIATE")
+    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        for part in statement("schema").split(";\n"):
+            if part.strip():
+                db.execute(part)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
+
+
+class SqliteLedger:
+    """Implements ports.Ledger on the file `path`.
+
+    `on_full` is called (in the writer thread) with a message each time that the disk turns out to be full.
+    """
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL", on_full: Callable[[str], None] | None = None) -> None:
+        self.path = path
+        self._on_full = on_full
+        self._db = connect(path, synchronous=synchronous)
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Result]:
+        """See ports.Ledger."""
+        return await self._call(operations)
+
+    async def read(self, query: Query) -> Result:
+        """See ports.Ledger."""
+        return (await self._call(query))[0]
+
+    def _call(self, work: Sequence[Operation] | Query) -> "asyncio.Future[list[Result]]":
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Result]] = loop.create_future()
+        if self._thread is None:
+            # Started late, so that worker processes can be forked before any thread exists.
+            self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
+            self._thread.start()
+        self._calls.put(_Call(work=work, future=future, loop=loop))
+        return future
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """See ports.Ledger."""
+        path = self.path.with_name(DOORBELL)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(path, 0o600)
+        # Opened for both directions: so there is always a writer, and reading never meets an end of file.
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        loop = asyncio.get_running_loop()
+
+        def answer_door() -> None:
+            with contextlib.suppress(BlockingIOError):
+                os.read(descriptor, 4096)
+            callback()
+
+        def stop() -> None:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+        loop.add_reader(descriptor, answer_door)
+        return stop
+
+    async def close(self) -> None:
+        """See ports.Ledger."""
+        self._closing.set()
+        if self._thread is not None:
+            self._calls.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        self._db.close()
+
+    def _serve(self) -> None:
+        while (first := self._calls.get()) is not None:
+            group, last = self._gather(first)
+            self._work(group)
+            if last:
+                return
+
+    def _gather(self, first: _Call) -> tuple[list[_Call], bool]:
+        """Everything that waits, and whether the end is behind it."""
+        group = [first]
+        while len(group) < GROUP:
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                break
+            if call is None:
+                return group, True
+            group.append(call)
+        return group, False
+
+    def _work(self, group: list[_Call]) -> None:
+        while True:
+            try:
+                results = self._transaction(group)
+                break
+            except sqlite3.OperationalError as error:
+                if not _is_full(error) or self._closing.is_set():
+                    results = [error] * len(group)
+                    break
+                if self._on_full is not None:
+                    self._on_full(f"ledger: {error}")
+                time.sleep(FULL_RETRY_S)
+            except sqlite3.Error as error:
+                results = [error] * len(group)
+                break
+        for call, result in zip(group, results, strict=True):
+            call.answer(result)
+
+    def _transaction(self, group: list[_Call]) -> list[list[Result] | Exception]:
+        writes = any(isinstance(call.work, Sequence) for call in group)
+        self._db.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        try:
+            results = [self._one(call) for call in group]
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return results
+
+    def _one(self, call: _Call) -> list[Result] | Exception:
+        if not isinstance(call.work, Sequence):
+            return [answer(call.work, self._db)]
+        self._db.execute("SAVEPOINT one")
+        try:
+            results = [change(operation, self._db) for operation in call.work]
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of three borders: the caller gets it, its neighbours go on
+            self._db.execute("ROLLBACK TO one")
+            return error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("RELEASE one")
+        return results
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def ring(path: Path) -> None:
+    """Tell the engine that works with the ledger at `path`, if there is one, that it was changed from outside."""
+    try:
+        descriptor = os.open(path.with_name(DOORBELL), os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return  # no engine listens
+    with contextlib.suppress(BlockingIOError):
+        os.write(descriptor, b".")
+    os.close(descriptor)
