@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from millstream.core.model import AttemptResult, FileRef, Job, Lines
-from millstream.core.operations import Operation, Query, Result
+from millstream.core.operations import Operation, Query
+
+Answer = TypeVar("Answer")
 
 
 class Clock(Protocol):
@@ -53,6 +55,13 @@ class Source(Protocol):
         """The next block of whole records, as soon as there is one; None at the end, and ever after.
 
         Cancelling a waiting `read` loses nothing: the next call returns what it would have returned.
+        """
+        ...
+
+    def leftovers(self) -> Lines | None:
+        """What was already taken from the outside but not handed over, without waiting.
+
+        Asked once, when intake stops before the end. Only a source that cannot be replayed has any.
         """
         ...
 
@@ -129,7 +138,7 @@ class Spool(Protocol):
 class Ledger(Protocol):
     """The one owner of deadlines, attempts and completion."""
 
-    async def apply(self, operations: Sequence[Operation]) -> list[Result]:
+    async def apply(self, operations: Sequence[Operation[object]]) -> list[object]:
         """Apply all operations in one durable transaction and return one result for each.
 
         Group commit: calls that wait at the same time share a transaction, in order of arrival. Either all
@@ -137,7 +146,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def read(self, query: Query) -> Result:
+    async def do(self, operation: Operation[Answer]) -> Answer:
+        """Apply one operation and return its result."""
+        ...
+
+    async def read(self, query: Query[Answer]) -> Answer:
         """Answer a query from what is committed."""
         ...
 

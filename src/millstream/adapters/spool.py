@@ -9,6 +9,7 @@ ledger alone: `recover` cuts off what came after.
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -55,13 +56,13 @@ class SegmentReader:
         for start, end in ranges:
             position = start
             while position < end:
+                before = position
                 base = max((b for b in bases if b <= position), default=None)
-                if base is None:
-                    raise _missing(folder, position, end)
-                for piece in _read_segment(segment_path(folder, base), position - base, end - position):
-                    position += len(piece)
-                    yield piece
-                if position < end and position not in bases:
+                if base is not None:
+                    for piece in _read_segment(segment_path(folder, base), position - base, end - position):
+                        position += len(piece)
+                        yield piece
+                if position == before:
                     raise _missing(folder, position, end)
 
 
@@ -77,6 +78,16 @@ def _missing(folder: Path, position: int, end: int) -> SpoolDamagedError:
     return SpoolDamagedError(path=str(folder), expected=f"bytes {position} to {end}", found=f"nothing at {position}")
 
 
+def _reach(folder: Path, bases: Sequence[int]) -> int:
+    """How far the segments reach, from the first one on, without a gap."""
+    position = bases[0] if bases else 0
+    for base in bases:
+        if base != position:
+            break
+        position += segment_path(folder, base).stat().st_size
+    return position
+
+
 class _Log:
     """One log: what is appended but not yet on disk, and the segment being written."""
 
@@ -84,35 +95,36 @@ class _Log:
         self.folder = folder
         self.segment_bytes = segment_bytes
         self.end = 0
-        self._appended: list[tuple[int, bytes]] = []
+        # Filled in the event loop, emptied in the spool's thread; a deque may be used by both at once.
+        self._appended: deque[tuple[int, bytes]] = deque()
         self._writing: list[tuple[int, bytes]] = []
         self._base = 0
         self._file: int | None = None
 
     def recover(self, end: int) -> None:
         """Make `end` the end: see ports.Spool."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.close()
         self._appended.clear()
         self._writing.clear()
-        self.end = end
         bases = segment_bases(self.folder)
-        for base in [b for b in bases if b >= end]:
+        # A segment that starts at `end` is kept, and emptied: when all before it are forgotten, it alone says
+        # that the log reaches that far.
+        kept = [base for base in bases if base <= end]
+        found = _reach(self.folder, kept)
+        if found < end:
+            raise SpoolDamagedError(
+                path=str(self.folder), expected=f"{end} bytes in all", found=f"{found} bytes in all"
+            )
+        for base in bases[len(kept) :]:
             segment_path(self.folder, base).unlink()
-            bases.remove(base)
-        if end == 0:
-            return
-        found = 0
-        if bases:
-            last = segment_path(self.folder, bases[-1])
-            found = bases[-1] + last.stat().st_size
-            if found >= end:
-                os.truncate(last, end - bases[-1])
-                self._base = bases[-1]
-                self._file = os.open(last, os.O_WRONLY)
-                os.fsync(self._file)
-                return
-        raise SpoolDamagedError(path=str(self.folder), expected=f"{end} bytes in all", found=f"{found} bytes in all")
+        # Or a segment that was cut off could come back after a power loss, in the middle of newer ones.
+        sync_folder(self.folder)
+        self.end = end
+        if kept:
+            self._base = kept[-1]
+            self._file = os.open(segment_path(self.folder, self._base), os.O_WRONLY)
+            os.truncate(self._file, end - self._base)
+            os.fsync(self._file)
 
     def append(self, data: bytes) -> int:
         start = self.end
@@ -120,17 +132,14 @@ class _Log:
         self.end += len(data)
         return start
 
-    def hand_over(self) -> None:
-        """Give what was appended to the writing thread; called in the event loop before `write`."""
-        self._writing.extend(self._appended)
-        self._appended.clear()
-
     def write(self) -> None:
-        """Write and fsync everything handed over; runs in the spool's thread.
+        """Write and fsync everything appended; runs in the spool's thread.
 
         Nothing is forgotten before fsync succeeded: after a failure all of it is written again, because the
         kernel may have dropped the pages that it could not write.
         """
+        while self._appended:
+            self._writing.append(self._appended.popleft())
         for start, data in self._writing:
             self._place(start, data)
         if self._writing and self._file is not None:
@@ -190,8 +199,6 @@ class SegmentSpool:
 
     async def sync(self) -> None:
         """See ports.Spool."""
-        for log in self._logs.values():
-            log.hand_over()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._write_all)
 
     def recover(self, log: str, end: int) -> None:
@@ -216,6 +223,7 @@ class SegmentSpool:
         if name not in self._logs:
             log = _Log(self.folder / name, segment_bytes=self._segment_bytes)
             log.folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.folder)
             self._logs[name] = log
         return self._logs[name]
 

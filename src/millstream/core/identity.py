@@ -14,9 +14,13 @@ def minibatch_id(pipeline: str, *, seq: int) -> str:
     return f"{pipeline}-{seq:08d}"
 
 
-def bucket_id(pipeline: str, *, files: Iterable[FileRef]) -> str:
-    """The id of the bucket that holds exactly these versions of these files, whatever their order."""
-    digest = blake2b(digest_size=8)
+def bucket_id(pipeline: str, *, files: Iterable[FileRef], evicted_from: str = "") -> str:
+    """The id of the bucket that holds exactly these versions of these files, whatever their order.
+
+    A file that had to leave a bucket gets one of its own: `evicted_from` is the id of the one it left, so that a
+    file which is put back as it was before does not meet the name of a bucket that is over.
+    """
+    digest = blake2b(evicted_from.encode(), digest_size=8)
     for path, version in sorted((file.path, file.version) for file in files):
         digest.update(f"{path}\0{version}\0".encode())
     return f"{pipeline}-{digest.hexdigest()}"

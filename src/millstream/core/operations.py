@@ -6,18 +6,32 @@ one with an old fence changes nothing and its result is False.
 """
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Eviction, FileRef, Job, Kind
 
 Ranges = tuple[tuple[int, int], ...]
+Result = TypeVar("Result", covariant=True)
+
+
+class Operation(Generic[Result]):
+    """A change of the ledger whose result is a `Result`."""
+
+    __slots__ = ()
+
+
+class Query(Generic[Result]):
+    """A question to the ledger that is answered by a `Result`."""
+
+    __slots__ = ()
 
 
 # --- pipelines and intake -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeclarePipeline:
+class DeclarePipeline(Operation["PipelineRow"]):
     """Make sure that a pipeline is known; result: PipelineRow."""
 
     name: str
@@ -26,7 +40,7 @@ class DeclarePipeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBatch:
+class OpenBatch(Operation[None]):
     """A minibatch was opened by its first record; `start` is that record's position in the spool's main log."""
 
     batch_id: str
@@ -40,7 +54,7 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrowBatch:
+class GrowBatch(Operation[bool]):
     """What an open minibatch holds by now: absolute values, so applying it twice does no harm.
 
     `ranges` and `checksum` cover the records that lie in its log: all of a minibatch without a key, the first
@@ -57,7 +71,7 @@ class GrowBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloseBatch:
+class CloseBatch(Operation[bool]):
     """A minibatch was cut. `closed_at` is the time it was due (its deadline) or happened (a limit, a drain)."""
 
     batch_id: str
@@ -71,7 +85,7 @@ class CloseBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
+class Accept(Operation[None]):
     """Records became durable: move the pipeline's counters, spool ends and the position of its source."""
 
     pipeline: str
@@ -90,7 +104,7 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanBucket:
+class PlanBucket(Operation[None]):
     """A bucket of files is ready to be worked; `cost_s` orders the dispatch. A bucket that exists is left alone."""
 
     batch_id: str
@@ -103,7 +117,7 @@ class PlanBucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evict:
+class Evict(Operation[State | bool]):
     """Take files that changed or disappeared out of a claimed bucket and give the rest back, uncharged.
 
     A changed file becomes a bucket of its own in its new version, a missing one a dead batch of its own.
@@ -120,10 +134,11 @@ class Evict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Operation[tuple[Job, ...]]):
     """Claim ready batches, retries whose time has come included; result: tuple of Job.
 
-    Up to `limit` batches of at most `max_bytes` together (the first always fits), costliest first, then oldest.
+    Up to `limit` batches of at most `max_bytes` together, costliest first, then oldest; with `at_least_one` the
+    first is claimed whatever its size.
     `lease_until` is None for an embedded engine, whose claims end with its `epoch`.
     """
 
@@ -133,11 +148,12 @@ class Claim:
     max_bytes: int
     owner: str
     epoch: int
+    at_least_one: bool = True
     lease_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Operation[bool]):
     """A claimed batch got its worker (for `explain`)."""
 
     batch_id: str
@@ -146,7 +162,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(Operation[State | bool]):
     """An attempt ended. Result: the State it led to, or False when the fence is old.
 
     A Retry outcome leads to `waiting` until `not_before`, or to `dead` when `bury` is set.
@@ -161,7 +177,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Operation[bool]):
     """Give a claimed batch back without an attempt being charged (drain)."""
 
     batch_id: str
@@ -171,7 +187,7 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Renew:
+class Renew(Operation[bool]):
     """Extend a lease. Result: False when the fence is old."""
 
     batch_id: str
@@ -180,14 +196,14 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeOver:
+class TakeOver(Operation[tuple[int, int]]):
     """A new embedded engine starts: make ready what dead engines were working on. Result: (epoch, number)."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpireLeases:
+class ExpireLeases(Operation[int]):
     """Make ready what remote workers did not renew in time. Result: number."""
 
     at: float
@@ -197,7 +213,7 @@ class ExpireLeases:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revive:
+class Revive(Operation[int]):
     """Make dead batches ready again with fresh retries: one, or all when `batch_id` is None. Result: number."""
 
     batch_id: str | None
@@ -205,7 +221,7 @@ class Revive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+class Cancel(Operation[int]):
     """Discard a batch, or every unfinished one when `batch_id` is None; result: number.
 
     An open one is discarded when it closes.
@@ -216,7 +232,7 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetPaused:
+class SetPaused(Operation[int]):
     """Hold a batch (or all work, when `batch_id` is None) back from being claimed, or let it go. Result: number."""
 
     batch_id: str | None
@@ -225,14 +241,14 @@ class SetPaused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prune:
+class Prune(Operation[int]):
     """Remove done and discarded batches finished before `before`, with attempts and events. Result: number."""
 
     before: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopiedOut:
+class CopiedOut(Operation[bool]):
     """The records of a dead batch were copied into the spool log `log`, so that it pins no segment."""
 
     batch_id: str
@@ -241,42 +257,18 @@ class CopiedOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetMeta:
+class SetMeta(Operation[None]):
     """Store a value of the engine itself, such as the anchor of its clock."""
 
     key: str
     value: str
 
 
-Operation = (
-    DeclarePipeline
-    | OpenBatch
-    | GrowBatch
-    | CloseBatch
-    | Accept
-    | PlanBucket
-    | Evict
-    | Claim
-    | Start
-    | Finish
-    | Release
-    | Renew
-    | TakeOver
-    | ExpireLeases
-    | Revive
-    | Cancel
-    | SetPaused
-    | Prune
-    | CopiedOut
-    | SetMeta
-)
-
-
 # --- queries --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadBatches:
+class ReadBatches(Query[tuple["BatchRow", ...]]):
     """Batches by state, pipeline or id, oldest first. Result: tuple of BatchRow."""
 
     states: tuple[State, ...] = ()
@@ -286,12 +278,12 @@ class ReadBatches:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPipelines:
+class ReadPipelines(Query[tuple["PipelineRow", ...]]):
     """All pipelines. Result: tuple of PipelineRow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSource:
+class ReadSource(Query["SourceRow | None"]):
     """Where reading a source stands. Result: SourceRow or None."""
 
     pipeline: str
@@ -299,14 +291,14 @@ class ReadSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadAttempts:
+class ReadAttempts(Query[tuple["AttemptRow", ...]]):
     """The attempts of a batch, oldest first. Result: tuple of AttemptRow."""
 
     batch_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadEvents:
+class ReadEvents(Query[tuple["EventRow", ...]]):
     """The events of a batch (or the newest of all), oldest first. Result: tuple of EventRow."""
 
     batch_id: str | None = None
@@ -314,7 +306,7 @@ class ReadEvents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFiles:
+class ReadFiles(Query[tuple["FileRow", ...]]):
     """What the ledger knows of files: by exact path, or all of a pipeline. Result: tuple of FileRow."""
 
     path: str | None = None
@@ -322,7 +314,7 @@ class ReadFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadKnownVersions:
+class ReadKnownVersions(Query[frozenset[tuple[str, str]]]):
     """Which of these files are known in exactly this version. Result: frozenset of (path, version)."""
 
     pipeline: str
@@ -330,7 +322,7 @@ class ReadKnownVersions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadCosts:
+class ReadCosts(Query[tuple["CostRow", ...]]):
     """Successful attempts on buckets, newest first. Result: tuple of CostRow."""
 
     pipeline: str
@@ -338,47 +330,31 @@ class ReadCosts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTotals:
+class ReadTotals(Query[tuple["TotalRow", ...]]):
     """How many batches are in each state. Result: tuple of TotalRow."""
 
     pipeline: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPins:
+class ReadPins(Query[tuple["PinRow", ...]]):
     """From where on the spool is still needed. Result: tuple of PinRow."""
 
     pipeline: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadNextDue:
+class ReadNextDue(Query[float | None]):
     """When the next retry ripens or lease expires. Result: engine seconds or None."""
 
     pipeline: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadMeta:
+class ReadMeta(Query[str | None]):
     """A value stored by SetMeta. Result: str or None."""
 
     key: str
-
-
-Query = (
-    ReadBatches
-    | ReadPipelines
-    | ReadSource
-    | ReadAttempts
-    | ReadEvents
-    | ReadFiles
-    | ReadKnownVersions
-    | ReadCosts
-    | ReadTotals
-    | ReadPins
-    | ReadNextDue
-    | ReadMeta
-)
 
 
 # --- rows -----------------------------------------------------------------------------------------------------
@@ -513,26 +489,3 @@ class PinRow:
     log: str
     dead: bool
     start: int
-
-
-Result = (
-    None
-    | bool
-    | int
-    | float
-    | str
-    | State
-    | PipelineRow
-    | SourceRow
-    | tuple[int, int]
-    | tuple[Job, ...]
-    | tuple[BatchRow, ...]
-    | tuple[PipelineRow, ...]
-    | tuple[AttemptRow, ...]
-    | tuple[EventRow, ...]
-    | tuple[FileRow, ...]
-    | tuple[CostRow, ...]
-    | tuple[TotalRow, ...]
-    | tuple[PinRow, ...]
-    | frozenset[tuple[str, str]]
-)

@@ -10,7 +10,6 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from millstream.errors import InvalidValueError
@@ -27,6 +26,17 @@ class Daily:
     second: int = 0
     zone: tzinfo
 
+    def next_after(self, now_s: float, *, anchor_s: float) -> float:  # noqa: ARG002 - asked like `Every`
+        """The first run after `now_s`, never at it, in Unix seconds; `anchor_s` does not matter."""
+        at = time(self.hour, self.minute, self.second)
+        # The run of yesterday may still be ahead: it waits for the end of a jump over midnight.
+        day = datetime.fromtimestamp(now_s, tz=self.zone).date() - _DAY
+        while True:
+            due_s = _first_moment(datetime.combine(day, at), zone=self.zone)
+            if due_s > now_s and _exists(day, zone=self.zone):
+                return due_s
+            day += _DAY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Every:
@@ -38,24 +48,14 @@ class Every:
         if not self.period_s > 0:
             raise InvalidValueError(name="every", expected="a period above 0 such as 10m", found=self.period_s)
 
+    def next_after(self, now_s: float, *, anchor_s: float) -> float:
+        """The first run after `now_s`, never at it, in the seconds of both; missed runs are not caught up."""
+        periods = math.floor((now_s - anchor_s) / self.period_s) + 1
+        due_s = anchor_s + periods * self.period_s
+        return due_s if due_s > now_s else due_s + self.period_s  # rounding may have hit `now_s` itself
+
 
 Schedule = Daily | Every
-
-
-def next_after(schedule: Schedule, *, now_s: float, anchor_s: float) -> float:
-    """The first run after `now_s`, never at it; both in Unix seconds.
-
-    Runs that were missed are not caught up. `anchor_s` is where `Every` counts from, in both directions; a
-    `Daily` does not need it.
-    """
-    match schedule:
-        case Daily():
-            return _next_daily(schedule, now_s=now_s)
-        case Every(period_s=period_s):
-            periods = math.floor((now_s - anchor_s) / period_s) + 1
-            due_s = anchor_s + periods * period_s
-            return due_s if due_s > now_s else due_s + period_s  # rounding may have hit `now_s` itself
-    assert_never(schedule)
 
 
 def find_zone(key: str, *, name: str = "zone") -> ZoneInfo:
@@ -64,17 +64,6 @@ def find_zone(key: str, *, name: str = "zone") -> ZoneInfo:
         return ZoneInfo(key)
     except (KeyError, ValueError, OSError) as error:  # unknown, not a key at all, a folder of zones
         raise InvalidValueError(name=name, expected="a time zone such as Europe/Berlin or UTC", found=key) from error
-
-
-def _next_daily(daily: Daily, *, now_s: float) -> float:
-    at = time(daily.hour, daily.minute, daily.second)
-    # The run of yesterday may still be ahead: it waits for the end of a jump over midnight.
-    day = datetime.fromtimestamp(now_s, tz=daily.zone).date() - _DAY
-    while True:
-        due_s = _first_moment(datetime.combine(day, at), zone=daily.zone)
-        if due_s > now_s and _exists(day, zone=daily.zone):
-            return due_s
-        day += _DAY
 
 
 def _exists(day: date, *, zone: tzinfo) -> bool:

@@ -128,9 +128,8 @@ def format_duration(seconds: float) -> str:
     Rounded to milliseconds, below one second to microseconds; `parse_duration` reads it back.
     """
     sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
-    microseconds = round(seconds * 1_000_000)
-    if 0 < microseconds < 1_000_000:
-        return f"{sign}{microseconds / 1_000:g}ms"
+    if 0 < seconds < 1:
+        return f"{sign}{round(seconds * 1_000, 3):g}ms"
     minutes, milliseconds = divmod(round(seconds * 1_000), 60_000)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -142,13 +141,9 @@ def format_duration(seconds: float) -> str:
 
 def format_size(size_bytes: int) -> str:
     """Show a size with three digits, such as `10 MB` or `1.23 GB`."""
-    shown = float(size_bytes)
-    steps = 0
-    while shown >= 999.5 and steps < len(_SHOWN_SIZES) - 1:  # noqa: PLR2004 - 999.5 would be shown as 1000
-        shown /= 1_000
-        steps += 1
-    digits = f"{shown:.0f}" if shown >= 100 else f"{shown:.3g}"  # noqa: PLR2004 - .3g turns 1000 into 1e+03
-    return f"{digits} {_SHOWN_SIZES[steps]}"
+    thousands = min((len(str(size_bytes)) - 1) // 3, len(_SHOWN_SIZES) - 1)
+    digits = f"{size_bytes / 1_000**thousands:.3g}"
+    return f"{float(digits):g} {_SHOWN_SIZES[thousands]}"  # through float, because .3g shows 1000 as 1e+03
 
 
 def _compound(text: str) -> Fraction | None:

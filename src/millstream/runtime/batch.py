@@ -7,11 +7,11 @@ checks length and checksum on the way, so a damaged spool is an error and never 
 import json
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from millstream.core.model import CutReason, FileRef, Job, Kind, Outcome
-from millstream.errors import SpoolDamagedError
+from millstream.errors import HostLostError, SpoolDamagedError
 
 ReadSpool = Callable[[str, Sequence[tuple[int, int]]], Iterator[bytes]]
 """`(log, ranges) -> pieces of bytes`; how a batch reads its records."""
@@ -82,9 +82,7 @@ class Batch:
         return self._job.records
 
     def __repr__(self) -> str:
-        return (
-            f"<Batch {self.id}: {len(self)} {'files' if self.files else 'records'}, {self.size_bytes} bytes>"
-        )
+        return f"<Batch {self.id}: {len(self)} {'files' if self.files else 'records'}, {self.size_bytes} bytes>"
 
     def blocks(self) -> Iterator[bytes]:
         """The records as they lie in the spool: bytes in pieces, each record ending with a newline.
@@ -124,19 +122,32 @@ class Batch:
 class Spawn(Protocol):
     """Runs a command of an attempt in a process group of its own that dies with the engine."""
 
-    def __call__(self, argv: Sequence[str], *, env: dict[str, str], stdin_path: str) -> tuple[int, str]:
-        """Run to the end; returns the exit status (negative: the signal) and the tail of its standard error."""
+    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], stdin: int) -> tuple[int, str]:
+        """Run to the end; returns the exit code (or minus the signal) and the last 4 KB of its standard error.
+
+        `env` is added to the engine's environment; `stdin` is an open file descriptor, read from where it stands.
+        Blocks; anything the command left in its group is killed when it ends.
+        """
         ...
 
 
+def _spawn_nowhere(argv: Sequence[str], *, env: Mapping[str, str], stdin: int) -> tuple[int, str]:
+    del env, stdin
+    raise HostLostError(f"command {argv[0]!r}: commands run in a worker host only, and this attempt runs in none")
+
+
 class Context:
-    """What an attempt may ask of its surroundings."""
+    """What an attempt may ask of its surroundings.
+
+    `scratch` is a folder for temporary files. A handler that computes the SHA-256 of a file of its bucket anyway
+    may leave the hex digest in `checksums` under the path, so that it is not computed again.
+    """
 
     def __init__(
         self,
         job: Job,
         *,
-        spawn: Spawn | None = None,
+        spawn: Spawn = _spawn_nowhere,
         scratch: str = "",
         cancelled: threading.Event | None = None,
         beat: Callable[[], None] | None = None,
@@ -145,6 +156,7 @@ class Context:
         self.batch_id: str = job.id
         self.scratch = scratch
         self.spawn = spawn
+        self.checksums: dict[str, str] = {}
         self._cancelled = cancelled or threading.Event()
         self._beat = beat
 

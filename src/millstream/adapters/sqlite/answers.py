@@ -41,13 +41,13 @@ def pipeline_row(row: Row) -> op.PipelineRow:
 
 
 @singledispatch
-def answer(query: object, db: sqlite3.Connection) -> op.Result:
+def answer(query: object, db: sqlite3.Connection) -> object:
     """Answer one query."""
     raise TypeError(f"no such query: {query!r} on {db!r}")
 
 
 @answer.register
-def _(query: op.ReadBatches, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadBatches, db: sqlite3.Connection) -> object:
     rows = select(
         db,
         "read_batches",
@@ -102,13 +102,13 @@ def _batch_row(row: Row, db: sqlite3.Connection) -> op.BatchRow:
 
 
 @answer.register
-def _(query: op.ReadPipelines, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadPipelines, db: sqlite3.Connection) -> object:
     del query
     return tuple(pipeline_row(row) for row in select(db, "read_pipelines", name=None))
 
 
 @answer.register
-def _(query: op.ReadSource, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadSource, db: sqlite3.Connection) -> object:
     rows = select(db, "read_source", pipeline=query.pipeline, source=query.source)
     return next(
         (op.SourceRow(pipeline=r[0], source=r[1], position=r[2], finished=bool(r[3])) for r in rows),
@@ -117,7 +117,7 @@ def _(query: op.ReadSource, db: sqlite3.Connection) -> op.Result:
 
 
 @answer.register
-def _(query: op.ReadAttempts, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadAttempts, db: sqlite3.Connection) -> object:
     return tuple(
         op.AttemptRow(
             batch_id=r[0],
@@ -134,13 +134,13 @@ def _(query: op.ReadAttempts, db: sqlite3.Connection) -> op.Result:
 
 
 @answer.register
-def _(query: op.ReadEvents, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadEvents, db: sqlite3.Connection) -> object:
     rows = select(db, "read_events", batch_id=query.batch_id, limit=query.limit)
     return tuple(op.EventRow(at=r[0], batch_id=r[1], what=r[2], detail=r[3]) for r in rows)
 
 
 @answer.register
-def _(query: op.ReadFiles, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadFiles, db: sqlite3.Connection) -> object:
     return tuple(
         op.FileRow(
             pipeline=r[0],
@@ -157,7 +157,7 @@ def _(query: op.ReadFiles, db: sqlite3.Connection) -> op.Result:
 
 
 @answer.register
-def _(query: op.ReadKnownVersions, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadKnownVersions, db: sqlite3.Connection) -> object:
     wanted = [(file.path, file.version) for file in query.files]
     return frozenset(
         (path, version)
@@ -172,13 +172,13 @@ def _(query: op.ReadKnownVersions, db: sqlite3.Connection) -> op.Result:
 
 
 @answer.register
-def _(query: op.ReadCosts, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadCosts, db: sqlite3.Connection) -> object:
     rows = select(db, "read_costs", pipeline=query.pipeline, limit=query.limit)
     return tuple(op.CostRow(size_bytes=r[0], files=r[1], seconds=r[2]) for r in rows)
 
 
 @answer.register
-def _(query: op.ReadTotals, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadTotals, db: sqlite3.Connection) -> object:
     return tuple(
         op.TotalRow(pipeline=r[0], state=State(r[1]), batches=r[2], records=r[3], size_bytes=r[4])
         for r in select(db, "read_totals", pipeline=query.pipeline)
@@ -186,7 +186,7 @@ def _(query: op.ReadTotals, db: sqlite3.Connection) -> op.Result:
 
 
 @answer.register
-def _(query: op.ReadPins, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadPins, db: sqlite3.Connection) -> object:
     return tuple(
         op.PinRow(log=r[0], dead=bool(r[1]), start=r[2])
         for r in select(db, "read_pins", pipeline=query.pipeline)
@@ -195,12 +195,12 @@ def _(query: op.ReadPins, db: sqlite3.Connection) -> op.Result:
 
 
 @answer.register
-def _(query: op.ReadNextDue, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadNextDue, db: sqlite3.Connection) -> object:
     due: float | None = select(db, "read_next_due", pipeline=query.pipeline)[0][0]
     return due
 
 
 @answer.register
-def _(query: op.ReadMeta, db: sqlite3.Connection) -> op.Result:
+def _(query: op.ReadMeta, db: sqlite3.Connection) -> object:
     rows = select(db, "read_meta", key=query.key)
     return str(rows[0][0]) if rows else None

@@ -6,11 +6,12 @@ from functools import singledispatch
 from typing import Any
 
 from millstream.adapters.sql import statement
-from millstream.adapters.sqlite.answers import answer, pipeline_row, ranges_of
+from millstream.adapters.sqlite.answers import pipeline_row, ranges_of
 from millstream.core import operations as op
 from millstream.core.identity import bucket_id
 from millstream.core.lifecycle import State, Step
 from millstream.core.model import AttemptResult, CutReason, Discard, Done, Eviction, FileRef, Job, Kind, Retry
+from millstream.errors import InvalidValueError
 
 
 def run(db: sqlite3.Connection, statement_name: str, /, **values: object) -> sqlite3.Cursor:
@@ -19,20 +20,20 @@ def run(db: sqlite3.Connection, statement_name: str, /, **values: object) -> sql
 
 
 @singledispatch
-def change(operation: object, db: sqlite3.Connection) -> op.Result:
+def change(operation: object, db: sqlite3.Connection) -> object:
     """Carry out one operation and return its result."""
     raise TypeError(f"no such operation: {operation!r} on {db!r}")
 
 
 @change.register
-def _(operation: op.DeclarePipeline, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.DeclarePipeline, db: sqlite3.Connection) -> object:
     run(db, "declare_pipeline", name=operation.name, kind=operation.kind)
     return pipeline_row(run(db, "read_pipelines", name=operation.name).fetchone())
 
 
 @change.register
-def _(operation: op.OpenBatch, db: sqlite3.Connection) -> op.Result:
-    run(
+def _(operation: op.OpenBatch, db: sqlite3.Connection) -> object:
+    opened = run(
         db,
         "open_batch",
         batch_id=operation.batch_id,
@@ -44,12 +45,14 @@ def _(operation: op.OpenBatch, db: sqlite3.Connection) -> op.Result:
         log=operation.log,
         start=operation.start,
     )
+    if opened.rowcount != 1:
+        raise InvalidValueError(name="batch", expected="an id that no batch has", found=operation.batch_id)
     run(db, "advance_seq", pipeline=operation.pipeline, seq=operation.seq)
     return None
 
 
 @change.register
-def _(operation: op.GrowBatch, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.GrowBatch, db: sqlite3.Connection) -> object:
     grown = run(
         db,
         "grow_batch",
@@ -65,7 +68,7 @@ def _(operation: op.GrowBatch, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.CloseBatch, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.CloseBatch, db: sqlite3.Connection) -> object:
     closed = run(
         db,
         "close_batch",
@@ -82,7 +85,7 @@ def _(operation: op.CloseBatch, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.Accept, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Accept, db: sqlite3.Connection) -> object:
     run(
         db,
         "accept",
@@ -106,7 +109,7 @@ def _(operation: op.Accept, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.PlanBucket, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.PlanBucket, db: sqlite3.Connection) -> object:
     _plan(db, operation, state=State.READY)
     return None
 
@@ -156,12 +159,12 @@ def _columns(file: FileRef) -> dict[str, Any]:
 
 
 @change.register
-def _(operation: op.Claim, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Claim, db: sqlite3.Connection) -> object:
     run(db, "ripen", pipeline=operation.pipeline, at=operation.at)
     chosen: list[str] = []
     room = operation.max_bytes
     for batch_id, size_bytes in run(db, "find_ready", pipeline=operation.pipeline, limit=operation.limit).fetchall():
-        if chosen and size_bytes > room:
+        if size_bytes > room and (chosen or not operation.at_least_one):
             break
         chosen.append(batch_id)
         room -= size_bytes
@@ -203,13 +206,13 @@ def _claim(db: sqlite3.Connection, claim: op.Claim, batch_id: str) -> Job:
 
 
 @change.register
-def _(operation: op.Start, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Start, db: sqlite3.Connection) -> object:
     started = run(db, "start", batch_id=operation.batch_id, fence=operation.fence, at=operation.at)
     return started.rowcount == 1
 
 
 @change.register
-def _(operation: op.Finish, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Finish, db: sqlite3.Connection) -> object:
     result = operation.result
     match result.outcome:
         case Done(detail=detail):
@@ -263,45 +266,41 @@ def _record_attempt(  # the row is what a guarded UPDATE returned: attempts, cla
 
 
 @change.register
-def _(operation: op.Release, db: sqlite3.Connection) -> op.Result:
-    return _release(db, operation.batch_id, operation.fence, at=operation.at, reason=operation.reason)
+def _(operation: op.Release, db: sqlite3.Connection) -> object:
+    return _release(db, operation, outcome="released", reason=operation.reason)
 
 
-def _release(db: sqlite3.Connection, batch_id: str, fence: int, *, at: float, reason: str) -> bool:
-    row = run(db, "release", batch_id=batch_id, fence=fence).fetchone()
+def _release(db: sqlite3.Connection, operation: op.Release | op.Evict, *, outcome: str, reason: str) -> bool:
+    row = run(db, "release", batch_id=operation.batch_id, fence=operation.fence).fetchone()
     if row is None:
         return False
-    _record_attempt(db, batch_id, row, at=at, outcome="released", error=reason)
+    _record_attempt(db, operation.batch_id, row, at=operation.at, outcome=outcome, error=reason)
     return True
 
 
 @change.register
-def _(operation: op.Evict, db: sqlite3.Connection) -> op.Result:
-    found = answer(op.ReadBatches(batch_id=operation.batch_id), db)
-    if not isinstance(found, tuple) or not found or not isinstance(found[0], op.BatchRow):
-        return False
-    batch = found[0]
-    if batch.fence != operation.fence or batch.state is not State.RUNNING:
+def _(operation: op.Evict, db: sqlite3.Connection) -> object:
+    claimed = run(db, "find_claimed", batch_id=operation.batch_id, fence=operation.fence).fetchone()
+    if claimed is None:
         return False
     for eviction in operation.evictions:
-        _evict(db, operation, batch.pipeline, eviction)
-    run(db, "shrink_bucket", batch_id=operation.batch_id)
-    if run(db, "count_files", batch_id=operation.batch_id).fetchone()[0]:
-        return _release(db, operation.batch_id, operation.fence, at=operation.at, reason="files left the bucket")
-    gone = op.Finish(
+        _evict(db, operation, pipeline=claimed[0], eviction=eviction)
+    if run(db, "shrink_bucket", batch_id=operation.batch_id).fetchone()[0]:
+        return _release(db, operation, outcome="evicted", reason="files left the bucket")
+    emptied = op.Finish(
         batch_id=operation.batch_id,
         fence=operation.fence,
         at=operation.at,
         result=AttemptResult(outcome=Discard("every file of it changed or disappeared")),
     )
-    return change(gone, db)
+    return change(emptied, db)
 
 
-def _evict(db: sqlite3.Connection, operation: op.Evict, pipeline: str, eviction: Eviction) -> None:
+def _evict(db: sqlite3.Connection, operation: op.Evict, *, pipeline: str, eviction: Eviction) -> None:
     listed, current = eviction.listed, eviction.current
     subject = current or listed
     successor = op.PlanBucket(
-        batch_id=bucket_id(pipeline if current else f"{pipeline}-gone", files=[subject]),
+        batch_id=bucket_id(pipeline, files=[subject], evicted_from=operation.batch_id),
         pipeline=pipeline,
         files=(subject,),
         size_bytes=subject.size_bytes,
@@ -309,35 +308,30 @@ def _evict(db: sqlite3.Connection, operation: op.Evict, pipeline: str, eviction:
         oversize=False,
         at=operation.at,
     )
-    known = run(db, "read_known_version", pipeline=pipeline, path=subject.path, version=subject.version).fetchone()
+    home = successor.batch_id
     if current is None:
         detail = f"{listed.path} disappeared before it was worked"
         _plan(db, successor, state=State.DEAD, error=detail)
     else:
         detail = f"{listed.path} changed before it was worked ({listed.version} -> {current.version})"
-        run(
-            db,
-            "evict_file",
-            pipeline=pipeline,
-            path=listed.path,
-            version=listed.version,
-            state="superseded",
-            batch_id=successor.batch_id,
-        )
+        run(db, "supersede_file", pipeline=pipeline, path=listed.path, version=listed.version)
+        known = run(db, "find_file", pipeline=pipeline, path=current.path, version=current.version).fetchone()
         if known is None:
             _plan(db, successor, state=State.WAITING, not_before=operation.not_before)
-    for batch_id in (operation.batch_id, successor.batch_id):
+        else:
+            home = known[0]
+    for batch_id in (operation.batch_id, home):
         run(db, "note", at=operation.at, batch_id=batch_id, what="evicted", detail=detail)
 
 
 @change.register
-def _(operation: op.Renew, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Renew, db: sqlite3.Connection) -> object:
     renewed = run(db, "renew", batch_id=operation.batch_id, fence=operation.fence, lease_until=operation.lease_until)
     return renewed.rowcount == 1
 
 
 @change.register
-def _(operation: op.TakeOver, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.TakeOver, db: sqlite3.Connection) -> object:
     lost = run(db, "lose_embedded").fetchall()
     _record_lost(db, lost, at=operation.at, error="the engine ended while it was worked")
     epoch: int = run(db, "next_epoch").fetchone()[0]
@@ -345,7 +339,7 @@ def _(operation: op.TakeOver, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.ExpireLeases, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.ExpireLeases, db: sqlite3.Connection) -> object:
     lost = run(db, "lose_expired", at=operation.at).fetchall()
     _record_lost(db, lost, at=operation.at, error="the worker did not renew its lease in time")
     return len(lost)
@@ -357,7 +351,7 @@ def _record_lost(db: sqlite3.Connection, lost: list[tuple[str, int, float, str]]
 
 
 @change.register
-def _(operation: op.Revive, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Revive, db: sqlite3.Connection) -> object:
     revived = run(db, "revive", batch_id=operation.batch_id).fetchall()
     for (batch_id,) in revived:
         run(db, "finish_files", batch_id=batch_id, state="planned")
@@ -366,7 +360,7 @@ def _(operation: op.Revive, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.Cancel, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Cancel, db: sqlite3.Connection) -> object:
     ended = run(db, "cancel", batch_id=operation.batch_id, at=operation.at).fetchall()
     for (batch_id,) in ended:
         run(db, "finish_files", batch_id=batch_id, state="discarded")
@@ -377,7 +371,7 @@ def _(operation: op.Cancel, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.SetPaused, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.SetPaused, db: sqlite3.Connection) -> object:
     if operation.batch_id is None:
         run(db, "set_meta", key="paused", value=str(int(operation.paused)))
         changed = 1
@@ -390,19 +384,19 @@ def _(operation: op.SetPaused, db: sqlite3.Connection) -> op.Result:
 
 
 @change.register
-def _(operation: op.Prune, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.Prune, db: sqlite3.Connection) -> object:
     run(db, "prune_attempts", before=operation.before)
     run(db, "prune_events", before=operation.before)
     return run(db, "prune_batches", before=operation.before).rowcount
 
 
 @change.register
-def _(operation: op.CopiedOut, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.CopiedOut, db: sqlite3.Connection) -> object:
     ranges = json.dumps(operation.ranges)
     return run(db, "copied_out", batch_id=operation.batch_id, log=operation.log, ranges=ranges).rowcount == 1
 
 
 @change.register
-def _(operation: op.SetMeta, db: sqlite3.Connection) -> op.Result:
+def _(operation: op.SetMeta, db: sqlite3.Connection) -> object:
     run(db, "set_meta", key=operation.key, value=operation.value)
     return None

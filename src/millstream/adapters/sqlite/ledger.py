@@ -13,15 +13,15 @@ import os
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 from millstream.adapters.sql import SCHEMA_VERSION, statement
 from millstream.adapters.sqlite.answers import answer
 from millstream.adapters.sqlite.changes import change
-from millstream.core.operations import Operation, Query, Result
+from millstream.core.operations import Operation, Query
 from millstream.errors import LedgerVersionError
 
 GROUP = 1000
@@ -29,19 +29,22 @@ BUSY_MS = 30_000
 FULL_RETRY_S = 1.0
 DOORBELL = "doorbell"
 
+Answer = TypeVar("Answer")
+_Work = Sequence[Operation[object]] | Query[object]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    work: Sequence[Operation] | Query
-    future: "asyncio.Future[list[Result]]"
+    work: _Work
+    future: "asyncio.Future[list[object]]"
     loop: asyncio.AbstractEventLoop
 
-    def answer(self, result: list[Result] | Exception) -> None:
+    def answer(self, result: list[object] | Exception) -> None:
         # The loop may be gone when the process is ending: then nobody waits any more.
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._settle, result)
 
-    def _settle(self, result: list[Result] | Exception) -> None:
+    def _settle(self, result: list[object] | Exception) -> None:
         if self.future.done():
             return
         if isinstance(result, Exception):
@@ -83,32 +86,50 @@ class SqliteLedger:
     """Implements ports.Ledger on the file `path`.
 
     `on_full` is called (in the writer thread) with a message each time that the disk turns out to be full.
+    With `inline` there is no writer thread: every call does its work before it first waits, so that a simulation
+    with a manual clock runs the same way each time; it blocks the event loop and shares no commits.
     """
 
-    def __init__(self, path: Path, *, synchronous: str = "FULL", on_full: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        synchronous: str = "FULL",
+        on_full: Callable[[str], None] | None = None,
+        inline: bool = False,
+    ) -> None:
         self.path = path
         self._on_full = on_full
+        self._inline = inline
         self._db = connect(path, synchronous=synchronous)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
-    async def apply(self, operations: Sequence[Operation]) -> list[Result]:
+    async def apply(self, operations: Sequence[Operation[object]]) -> list[object]:
         """See ports.Ledger."""
         return await self._call(operations)
 
-    async def read(self, query: Query) -> Result:
+    async def do(self, operation: Operation[Answer]) -> Answer:
         """See ports.Ledger."""
-        return (await self._call(query))[0]
+        return cast("Answer", (await self._call([operation]))[0])
 
-    def _call(self, work: Sequence[Operation] | Query) -> "asyncio.Future[list[Result]]":
+    async def read(self, query: Query[Answer]) -> Answer:
+        """See ports.Ledger."""
+        return cast("Answer", (await self._call(query))[0])
+
+    def _call(self, work: _Work) -> "asyncio.Future[list[object]]":
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Result]] = loop.create_future()
+        future: asyncio.Future[list[object]] = loop.create_future()
+        call = _Call(work=work, future=future, loop=loop)
+        if self._inline:
+            self._work([call])
+            return future
         if self._thread is None:
             # Started late, so that worker processes can be forked before any thread exists.
             self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
             self._thread.start()
-        self._calls.put(_Call(work=work, future=future, loop=loop))
+        self._calls.put(call)
         return future
 
     def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -172,14 +193,14 @@ class SqliteLedger:
                     break
                 if self._on_full is not None:
                     self._on_full(f"ledger: {error}")
-                time.sleep(FULL_RETRY_S)
+                self._closing.wait(FULL_RETRY_S)
             except sqlite3.Error as error:
                 results = [error] * len(group)
                 break
         for call, result in zip(group, results, strict=True):
             call.answer(result)
 
-    def _transaction(self, group: list[_Call]) -> list[list[Result] | Exception]:
+    def _transaction(self, group: list[_Call]) -> list[list[object] | Exception]:
         writes = any(isinstance(call.work, Sequence) for call in group)
         self._db.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:
@@ -191,12 +212,12 @@ class SqliteLedger:
             raise
         return results
 
-    def _one(self, call: _Call) -> list[Result] | Exception:
-        if not isinstance(call.work, Sequence):
-            return [answer(call.work, self._db)]
+    def _one(self, call: _Call) -> list[object] | Exception:
         self._db.execute("SAVEPOINT one")
         try:
-            results = [change(operation, self._db) for operation in call.work]
+            if isinstance(call.work, Sequence):
+                return [change(operation, self._db) for operation in call.work]
+            return [answer(call.work, self._db)]
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - one of three borders: the caller gets it, its neighbours go on
@@ -205,7 +226,6 @@ class SqliteLedger:
         finally:
             if self._db.in_transaction:
                 self._db.execute("RELEASE one")
-        return results
 
 
 def _is_full(error: sqlite3.OperationalError) -> bool:
@@ -218,6 +238,6 @@ def ring(path: Path) -> None:
         descriptor = os.open(path.with_name(DOORBELL), os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
         return  # no engine listens
-    with contextlib.suppress(BlockingIOError):
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):  # rung enough already, or gone in between
         os.write(descriptor, b".")
     os.close(descriptor)

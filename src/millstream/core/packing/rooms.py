@@ -9,7 +9,7 @@ step is a handful of operations whatever the number of open buckets is. Both giv
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 _BITS = 10
@@ -47,12 +47,12 @@ class SortedRooms:
 class RoomTree:
     """The same as `SortedRooms` in time that does not depend on the number of open buckets."""
 
-    moved = 0
-
-    def __init__(self, *, capacity: int) -> None:
-        depth = max(1, -(-capacity.bit_length() // _BITS))
+    def __init__(self, rooms: Iterable[tuple[int, int]] = (), *, capacity: int) -> None:
+        depth = -(-capacity.bit_length() // _BITS)
         self._levels: list[dict[int, int]] = [{} for _ in range(depth)]
         self._buckets: dict[int, list[int]] = {}
+        for room, bucket in rooms:
+            self.add(bucket, room=room)
 
     def add(self, bucket: int, *, room: int) -> None:
         """Put an open bucket in; it must not be there already."""
@@ -81,17 +81,13 @@ class RoomTree:
         return bucket
 
     def _least_from(self, size: int) -> int | None:
-        """The least room that is at least `size`: up to the first node with such a child, then down to the left."""
-        position = size
-        for height, level in enumerate(self._levels):
-            parent = position >> _BITS
-            children = level.get(parent, 0) >> (position & _MASK)
-            if children:
-                position += _lowest_bit(children)
-                break
-            position = parent + 1
-        else:
-            return None
+        """The least room that is at least `size`: up to a node with such a child, then down to its first leaf."""
+        position, height = size, 0
+        while not (children := self._levels[height].get(position >> _BITS, 0) >> (position & _MASK)):
+            position, height = (position >> _BITS) + 1, height + 1
+            if height == len(self._levels):
+                return None
+        position += _lowest_bit(children)
         for level in reversed(self._levels[:height]):
             position = position << _BITS | _lowest_bit(level[position])
         return position

@@ -12,14 +12,14 @@ bucket of least cost into which it fits. Files come in decreasing size, so a buc
 is set aside exactly until a file comes that fits. All of them take O(n log n).
 """
 
-import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush, heapreplace
-from typing import Protocol
+from operator import index
+from typing import Protocol, SupportsIndex
 
 from millstream.core.packing.costs import CostModel
+from millstream.core.packing.limits import Limits
 from millstream.core.packing.rooms import RoomTree, SortedRooms
 from millstream.core.packing.stream import pack_stream
 from millstream.errors import InvalidValueError
@@ -32,19 +32,11 @@ _PATIENCE = 4096
 itself would (bench/packing.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a bucket may hold."""
-
-    capacity_bytes: int
-    max_files: int
-
-
 class Strategy(Protocol):
     """Sizes, each at most `limits.capacity_bytes` -> for each file the number of its bucket."""
 
     def __call__(self, sizes: Sequence[int], *, limits: Limits) -> list[int]:
-        """Decide."""
+        """Divide the files."""
         ...
 
 
@@ -122,34 +114,39 @@ def balance(sizes: Sequence[int], *, limits: Limits, buckets: int, cost: CostMod
         room[bucket] -= size
         files[bucket] += 1
         if files[bucket] < limits.max_files:
-            heapreplace(ready, (load_s + cost.files_s(size_bytes=size, files=1), bucket))
+            heapreplace(ready, (load_s + size * cost.seconds_per_byte + cost.seconds_per_file, bucket))
         else:
             heappop(ready)
     return numbers
 
 
 def checked(strategy: PackStrategy) -> Strategy:
-    """A user's function as a strategy; what it answers is held to the limits, else InvalidValueError."""
+    """A user's function as a strategy; what it answers is held to the limits, else InvalidValueError.
+
+    The error names files by their position in the sizes that the function was given.
+    """
 
     def call(sizes: Sequence[int], *, limits: Limits) -> list[int]:
-        numbers = list(strategy(sizes, limits.capacity_bytes))
-        _check_numbers(numbers, files=len(sizes))
+        numbers = _whole_numbers(strategy(tuple(sizes), limits.capacity_bytes), files=len(sizes))
         size_bytes: Counter[int] = Counter()
         for number, size in zip(numbers, sizes, strict=True):
             size_bytes[number] += size
-        for number, files in Counter(numbers).items():
-            if size_bytes[number] > limits.capacity_bytes or files > limits.max_files:
-                raise InvalidValueError(
-                    name="strategy",
-                    expected=f"at most {limits.max_files} files and {limits.capacity_bytes} bytes in a bucket",
-                    found=f"bucket {number} with {files} files and {size_bytes[number]} bytes",
-                )
+        files = Counter(numbers)
+        for what, found, limit in (
+            ("bytes", size_bytes, limits.capacity_bytes),
+            ("files", files, limits.max_files),
+        ):
+            for number, amount in found.items():
+                if amount > limit:
+                    raise InvalidValueError(
+                        name=f"strategy: {what} in bucket {number}", expected=f"at most {limit}", found=amount
+                    )
         return numbers
 
     return call
 
 
-STRATEGIES: dict[str, Strategy] = {
+STRATEGIES: Mapping[str, Strategy] = {
     "nf": next_fit,
     "wff": windowed_first_fit,
     "ff": first_fit,
@@ -180,7 +177,7 @@ def _first_fit(sizes: Sequence[int], *, order: Iterable[int], limits: Limits) ->
         most = room[node] - size if places[bucket] else -1
         room[node] = most
         while node > 1:
-            if room[node ^ 1] > most:
+            if room[node ^ 1] > most:  # noqa: PLR1730 - max() costs a call, this is the innermost loop
                 most = room[node ^ 1]
             node >>= 1
             if room[node] == most:
@@ -190,7 +187,7 @@ def _first_fit(sizes: Sequence[int], *, order: Iterable[int], limits: Limits) ->
 
 
 def _most_buckets(sizes: Sequence[int], *, limits: Limits) -> int:
-    """More buckets than first fit can open: of those not closed by count at most one is no more than half full."""
+    """As many buckets as first fit can open: all but one are more than half full, or closed by count."""
     half_full = 2 * sum(sizes) // limits.capacity_bytes
     return min(len(sizes), half_full + len(sizes) // limits.max_files + 1)
 
@@ -212,18 +209,22 @@ def _best_fit(sizes: Sequence[int], *, order: Iterable[int], limits: Limits) -> 
         places[bucket] -= 1
         if places[bucket]:
             rooms.add(bucket, room=room[bucket])
-        if rooms.moved > _PATIENCE * len(sizes):
+        if isinstance(rooms, SortedRooms) and rooms.moved > _PATIENCE * len(sizes):
             rooms = RoomTree(rooms, capacity=limits.capacity_bytes)
     return numbers
 
 
-def _check_numbers(numbers: Sequence[object], *, files: int) -> None:
+def _whole_numbers(answer: object, *, files: int) -> list[int]:
+    """What a user's strategy answered, if it is one whole number for each file."""
+    if not isinstance(answer, Iterable):
+        raise InvalidValueError(name="strategy", expected="to answer with bucket numbers", found=answer)
+    numbers = []
+    for file, number in enumerate(answer):
+        if not isinstance(number, SupportsIndex):
+            raise InvalidValueError(name=f"strategy: bucket of file {file}", expected="a whole number", found=number)
+        numbers.append(index(number))
     if len(numbers) != files:
         raise InvalidValueError(
-            name="strategy", expected=f"{files} bucket numbers, one for each file", found=f"{len(numbers)}"
+            name="strategy: number of answers", expected=f"{files}, one for each file", found=len(numbers)
         )
-    for file, number in enumerate(numbers):
-        try:
-            operator.index(number)
-        except TypeError:
-            raise ...
+    return numbers

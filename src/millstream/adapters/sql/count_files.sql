@@ -1,1 +1,0 @@
-SELECT COUNT(*) FROM file WHERE batch_id = :batch_id

@@ -1,1 +1,0 @@
-SELECT 1 FROM file WHERE pipeline = :pipeline AND path = :path AND version = :version

@@ -1,0 +1,246 @@
+"""Hand batches of one pipeline to its workers, and bring the results home.
+
+Theory of operation: the ledger alone says what may be worked; the dispatcher claims from it whenever somebody rang
+(a batch was closed, a retry ripened, a worker became free, an operator changed something) and never more than
+`queue` batches or `max_bytes` bytes at once. What an attempt came to is decided here, by pure functions, and becomes
+true in the ledger, which refuses results of claims that are not current any more.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from millstream.core.lifecycle import State
+from millstream.core.model import AttemptResult, Discard, Done, Job, Retry
+from millstream.core.operations import (
+    Claim,
+    Evict,
+    ExpireLeases,
+    Finish,
+    Operation,
+    ReadBatches,
+    ReadNextDue,
+    Release,
+    Start,
+)
+from millstream.core.retry import RetryPolicy, delay_s, exhausted
+from millstream.ports import Clock, Ledger, Pool
+from millstream.runtime.events import AttemptEnded, BatchClaimed, Events, Evicted
+
+LONG_S = 1.0
+"""Real seconds after which a running attempt is noted in the ledger, for `explain`; most attempts are over sooner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSettings:
+    """How the batches of one pipeline are worked.
+
+    `workers` attempts at once; `queue` claimed batches and `max_bytes` of them at once; `resettle_s` is how long a
+    file that changed is left alone.
+    """
+
+    pipeline: str
+    workers: int = 10
+    queue: int = 50
+    max_bytes: int = 200_000_000
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    resettle_s: float = 2.0
+
+
+class Dispatcher:
+    """Works the ready batches of one pipeline until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: WorkSettings,
+        *,
+        ledger: Ledger,
+        pool: Pool,
+        clock: Clock,
+        events: Events,
+        draw: Callable[[], float],
+        epoch: int,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._pool = pool
+        self._clock = clock
+        self._events = events
+        self._draw = draw
+        self._epoch = epoch
+        self._rung = asyncio.Event()
+        self._rung.set()
+        self._free = asyncio.Semaphore(settings.workers)
+        self._claiming = True
+        self._in_hand: dict[str, tuple[Job, asyncio.Task[None]]] = {}
+        self._started: set[str] = set()
+        self.settled = asyncio.Event()
+
+    @property
+    def in_hand(self) -> int:
+        """How many batches are claimed and not yet brought home."""
+        return len(self._in_hand)
+
+    def ring(self) -> None:
+        """Something may be ready: look."""
+        self._rung.set()
+
+    def stop_claiming(self) -> None:
+        """Claim nothing more."""
+        self._claiming = False
+
+    async def run(self) -> None:
+        """Claim and work until cancelled, which ends what is in hand and gives it back uncharged."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wait_for_a_ring()
+                await self._claim(group)
+
+    async def finish(self, *, until_idle: bool = False) -> None:
+        """Wait until nothing is in hand (and, with `until_idle`, nothing is ready either)."""
+        while True:
+            self.settled.clear()
+            if not self._in_hand and not (until_idle and await self._has_ready()):
+                return
+            await self.settled.wait()
+
+    def give_back_unstarted(self) -> None:
+        """Give claimed batches that have no worker yet back to the ledger, uncharged."""
+        for batch_id, (_, task) in self._in_hand.items():
+            if batch_id not in self._started:
+                task.cancel()
+
+    async def recall(self) -> None:
+        """An operator changed the ledger: end the attempts whose claims are not current any more."""
+        if not self._in_hand:
+            return
+        running = await self._ledger.read(ReadBatches(pipeline=self._settings.pipeline, states=(State.RUNNING,)))
+        current = {row.id: row.fence for row in running}
+        for job, task in list(self._in_hand.values()):
+            if current.get(job.id) != job.fence:
+                task.cancel()
+
+    # --- claiming -----------------------------------------------------------------------------------------------
+
+    async def _wait_for_a_ring(self) -> None:
+        due = await self._ledger.read(ReadNextDue(pipeline=self._settings.pipeline))
+        waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._rung.wait())]
+        if due is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep_until(due)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._rung.clear()
+
+    async def _claim(self, group: asyncio.TaskGroup) -> None:
+        room = self._settings.queue - len(self._in_hand)
+        spare_bytes = self._settings.max_bytes - sum(job.size_bytes for job, _ in self._in_hand.values())
+        if not self._claiming or room <= 0:
+            return
+        now = self._clock.now()
+        claim = Claim(
+            pipeline=self._settings.pipeline,
+            at=now,
+            limit=room,
+            max_bytes=spare_bytes,
+            at_least_one=not self._in_hand,
+            owner="engine",
+            epoch=self._epoch,
+        )
+        await self._ledger.do(ExpireLeases(at=now))
+        for job in await self._ledger.do(claim):
+            task = group.create_task(self._work(job), name=job.id)
+            self._in_hand[job.id] = (job, task)
+            self._events.emit(BatchClaimed(pipeline=job.pipeline, batch_id=job.id, attempt=job.attempt))
+
+    async def _has_ready(self) -> bool:
+        rows = await self._ledger.read(ReadBatches(pipeline=self._settings.pipeline, states=(State.READY,)))
+        return any(not row.paused for row in rows)
+
+    # --- one attempt --------------------------------------------------------------------------------------------
+
+    async def _work(self, job: Job) -> None:
+        try:
+            async with self._free:
+                self._started.add(job.id)
+                result = await self._attempt(job)
+            await self._bring_home(job, result)
+        except asyncio.CancelledError:
+            # A drain, or an operator who cancelled the batch: then the fence is old and this changes nothing.
+            await self._ledger.do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
+            raise
+        finally:
+            self._started.discard(job.id)
+            del self._in_hand[job.id]
+            self.settled.set()
+            self.ring()
+
+    async def _attempt(self, job: Job) -> AttemptResult:
+        """Run it; note in the ledger that it started, if it takes long."""
+        running = asyncio.ensure_future(self._pool.run(job, alone=job.alone))
+        at = self._clock.now()
+        try:
+            done, _ = await asyncio.wait({running}, timeout=LONG_S)
+            if not done:
+                await self._ledger.do(Start(batch_id=job.id, fence=job.fence, at=at))
+            return await running
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({running})
+
+    async def _bring_home(self, job: Job, result: AttemptResult) -> None:
+        now = self._clock.now()
+        operation = self.verdict(job, result, now=now)
+        answer = await self._ledger.do(operation)
+        if result.evictions:
+            gone = tuple(eviction.listed.path for eviction in result.evictions if eviction.current is None)
+            changed = len(result.evictions) - len(gone)
+            self._events.emit(Evicted(pipeline=job.pipeline, batch_id=job.id, changed=changed, gone=gone))
+        self._events.emit(
+            AttemptEnded(
+                pipeline=job.pipeline,
+                batch_id=job.id,
+                attempt=job.attempt,
+                state=answer if isinstance(answer, State) else None,
+                records=job.records,
+                size_bytes=job.size_bytes,
+                seconds=result.seconds,
+                error=error_of(result),
+                evicted=bool(result.evictions),
+            )
+        )
+
+    def verdict(self, job: Job, result: AttemptResult, *, now: float) -> Operation[State | bool]:
+        """What an attempt's result means for its batch."""
+        if result.evictions:
+            return Evict(
+                batch_id=job.id,
+                fence=job.fence,
+                evictions=result.evictions,
+                at=now,
+                not_before=now + self._settings.resettle_s,
+            )
+        not_before, bury = now, False
+        if isinstance(result.outcome, Retry) and result.charged:
+            failures, policy = job.failures + 1, self._settings.retry
+            bury = exhausted(failures, policy=policy)
+            wait_s = result.outcome.after_s
+            if wait_s is None:
+                wait_s = delay_s(failures, policy=policy, draw=self._draw())
+            not_before = now + wait_s
+        return Finish(batch_id=job.id, fence=job.fence, at=now, result=result, not_before=not_before, bury=bury)
+
+
+def error_of(result: AttemptResult) -> str | None:
+    """Why the attempt did not succeed, None when it did."""
+    match result.outcome:
+        case Done():
+            return None
+        case Discard(reason=reason):
+            return reason
+        case Retry(error=error):
+            return error

@@ -1,0 +1,198 @@
+"""The engine: everything that runs, started in order, ended in order.
+
+Theory of operation: the engine process runs no user code. Per pipeline it runs an intake, which makes batches, and
+a dispatcher, which has them worked; a janitor cleans up. A run ends by itself when every intake came to its end and
+no batch is left to work, or by a stop, which starts the drain.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from millstream.core.lifecycle import FINISHED, State
+from millstream.core.operations import ReadTotals, TakeOver
+from millstream.ports import Clock, Ledger, Pool
+from millstream.runtime.dispatch import Dispatcher, WorkSettings
+from millstream.runtime.events import Draining, Events, TakenOver
+from millstream.runtime.janitor import Janitor
+from millstream.runtime.shutdown import DrainSettings, drain
+from millstream.runtime.summary import Tallies
+
+
+class Exit(IntEnum):
+    """How a run ended, as the exit code of the process."""
+
+    DONE = 0
+    DEAD = 1
+    USAGE = 2
+    KEPT = 75
+    FORCED = 130
+
+
+class PipelineIntake(Protocol):
+    """What makes batches: StreamIntake or FilesIntake."""
+
+    name: str
+    ended: asyncio.Event
+    exhausted: bool
+    """Whether it came to its end by itself."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it has an end, so that stopping before keeps work."""
+        ...
+
+    def stop(self) -> None:
+        """Take in nothing more."""
+        ...
+
+    async def run(self) -> None:
+        """Make batches until the end or a stop."""
+        ...
+
+
+MakeIntake = Callable[[Callable[[], None]], PipelineIntake]
+"""Builds the intake, given what to call when batches became ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """One pipeline as the composition root puts it together."""
+
+    work: WorkSettings
+    pool: Pool
+    make_intake: MakeIntake
+
+
+class Engine:
+    """Runs pipelines on one ledger."""
+
+    def __init__(
+        self,
+        pipelines: Sequence[Pipeline],
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        events: Events,
+        tallies: Tallies,
+        janitor: Janitor,
+        draw: Callable[[], float],
+        drain_settings: DrainSettings,
+    ) -> None:
+        self._pipelines = pipelines
+        self._ledger = ledger
+        self._clock = clock
+        self._events = events
+        self._tallies = tallies
+        self._janitor = janitor
+        self._draw = draw
+        self._drain = drain_settings
+        self._stopping = asyncio.Event()
+        self._intakes: list[PipelineIntake] = []
+        self._dispatchers: list[Dispatcher] = []
+
+    def stop(self) -> None:
+        """Start the drain; idempotent; to be called in the event loop."""
+        self._stopping.set()
+
+    async def run(self) -> Exit:
+        """Run until everything is done, or drained after `stop`."""
+        began = asyncio.get_running_loop().time()
+        for pipeline in self._pipelines:
+            await pipeline.pool.start()
+        epoch, taken_over = await self._ledger.do(TakeOver(at=self._clock.now()))
+        self._events.emit(TakenOver(epoch=epoch, batches=taken_over))
+        self._assemble(epoch)
+        stop_listening = self._ledger.listen(self._somebody_rang)
+        try:
+            await self._run_services()
+        finally:
+            stop_listening()
+            for pipeline in self._pipelines:
+                await pipeline.pool.stop()
+        seconds = asyncio.get_running_loop().time() - began
+        return await self._conclude(seconds)
+
+    def _assemble(self, epoch: int) -> None:
+        for pipeline in self._pipelines:
+            dispatcher = Dispatcher(
+                pipeline.work,
+                ledger=self._ledger,
+                pool=pipeline.pool,
+                clock=self._clock,
+                events=self._events,
+                draw=self._draw,
+                epoch=epoch,
+            )
+            self._dispatchers.append(dispatcher)
+            self._intakes.append(pipeline.make_intake(dispatcher.ring))
+
+    async def _run_services(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            services = [group.create_task(self._janitor.run(), name="janitor")]
+            services += [group.create_task(dispatcher.run(), name="dispatcher") for dispatcher in self._dispatchers]
+            self._intake_tasks = [group.create_task(intake.run(), name=intake.name) for intake in self._intakes]
+            self._rung = asyncio.Event()
+            services.append(group.create_task(self._answer_rings(), name="doorbell"))
+            finished = asyncio.ensure_future(self._all_done())
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            await asyncio.wait({finished, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finished.cancel()
+            stopping.cancel()
+            if self._stopping.is_set():
+                self._events.emit(Draining(drain=self._drain.mode, limit_s=self._drain.limit_s))
+                await drain(self._intakes, self._dispatchers, settings=self._drain)
+            for service in services:
+                service.cancel()
+
+    async def _all_done(self) -> None:
+        """Return when every intake is over and nothing is left to work."""
+        for intake in self._intakes:
+            await intake.ended.wait()
+        while any(dispatcher.in_hand for dispatcher in self._dispatchers) or await self._unfinished():
+            await self._something_settled()
+
+    async def _something_settled(self) -> None:
+        waits = [asyncio.ensure_future(dispatcher.settled.wait()) for dispatcher in self._dispatchers]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for dispatcher in self._dispatchers:
+            dispatcher.settled.clear()
+        for wait in waits:
+            wait.cancel()
+
+    async def _unfinished(self) -> dict[str, int]:
+        """Batches of these pipelines that are not at their end, by pipeline."""
+        own = {pipeline.work.pipeline for pipeline in self._pipelines}
+        counts: dict[str, int] = {}
+        for row in await self._ledger.read(ReadTotals()):
+            if row.pipeline in own and row.state not in FINISHED:
+                counts[row.pipeline] = counts.get(row.pipeline, 0) + row.batches
+        return counts
+
+    async def _conclude(self, seconds: float) -> Exit:
+        kept = await self._unfinished()
+        for name, tally in self._tallies.of.items():
+            tally.seconds, tally.kept = seconds, kept.get(name, 0)
+        if kept or any(intake.bounded and not intake.exhausted for intake in self._intakes):
+            return Exit.KEPT
+        own = {pipeline.work.pipeline for pipeline in self._pipelines}
+        totals = await self._ledger.read(ReadTotals())
+        dead = any(row.state is State.DEAD and row.pipeline in own for row in totals)
+        return Exit.DEAD if dead else Exit.DONE
+
+    # --- operators ----------------------------------------------------------------------------------------------
+
+    def _somebody_rang(self) -> None:
+        self._rung.set()
+
+    async def _answer_rings(self) -> None:
+        """Another process changed the ledger: look at everything again."""
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            for dispatcher in self._dispatchers:
+                await dispatcher.recall()
+                dispatcher.ring()
+                dispatcher.settled.set()
