@@ -208,7 +208,7 @@ class StreamConfig(WorkConfig):
     name: str = _option(
         _pipeline_name, "stream", example="clicks", text="name of the pipeline; batch ids begin with it"
     )
-    source: str = _option(_text, "", example="events.jsonl", text="-, a file, or sim:messages")
+    source: str = _option(_text, None, example="events.jsonl", text="-, a file, or sim:messages")
     window: float | None = _option(
         _unless_off(_positive_duration), "5m", example="5m", text="a minibatch closes this long after its first record"
     )

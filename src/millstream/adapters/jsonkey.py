@@ -4,7 +4,6 @@ Measured by bench/stream.py (with keys): one typed decode per record, which skip
 """
 
 from collections.abc import Callable, Sequence
-
 from typing import Any
 
 import msgspec

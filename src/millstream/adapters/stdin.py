@@ -1,9 +1,9 @@
 """Standard input as a source of records.
 
-Theory of operation: standard input is shared with the shell, so it must never be made non-blocking. A thread of
-its own waits for bytes, cuts them after the last newline and hands blocks to the event loop; the start of a record
-that has no newline yet stays with the thread. Blocks are never joined, so that `read_at` is exact: while two of
-them wait for the engine the thread does not read, the pipe fills up, and the next block is the larger for it.
+Theory of operation: standard input is shared with the shell, so it must never be made non-blocking. A thread of its
+own waits for bytes, cuts them after the last newline and hands blocks to the event loop; the start of a record that
+has no newline yet stays with the thread. Blocks are not joined on the way, so `read_at` is exact: while two of them
+wait for the engine the thread does not read, the pipe fills up, and the next block is the larger for it.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ BLOCKS_AHEAD = 1
 class StandardInput:
     """Reads records, each a line of any bytes, from a file descriptor until its end.
 
-    A last line without a newline gets one. A block holds at most `block_bytes`, or `max_record_bytes` where a
-    record is longer than a block; so many bytes are also the most that are kept of a record without its newline.
-    The descriptor stays open and keeps its flags. It cannot be read again, so there is no position.
+    A last line without a newline gets one. A block holds at most `block_bytes`, or `max_record_bytes` where a record
+    is longer than a block. The descriptor stays open and keeps its flags. It cannot be read again, so there is no
+    position; what was taken from it but not handed over is among the `leftovers`.
 
     `read` raises RecordTooLongError for a record of more than `max_record_bytes`, not counting its newline, and
     SourceError when the descriptor cannot be read; the records before are handed over first.
@@ -47,22 +47,18 @@ class StandardInput:
         self._fd = fd
         self._max_record_bytes = max_record_bytes
         self._block_bytes = min(block_bytes, max_record_bytes + 1)
-        self._waiting: deque[Lines | SourceError | None] = deque()
+        self._waiting: deque[Lines | SourceError | None] = deque()  # the last one says how the input ended
         self._room = threading.Semaphore(BLOCKS_AHEAD)
         self._arrived = asyncio.Event()
-        self._wake_up: tuple[int, int] | None = None
         self._thread: threading.Thread | None = None
 
     async def open(self, position: str | None) -> None:
         """Start to read."""
         del position  # standard input cannot be read again
         _enlarge_pipe(self._fd)
-        self._wake_up = os.pipe()
+        self._stopped, self._stop = os.pipe()
         self._thread = threading.Thread(
-            target=self._serve,
-            args=(asyncio.get_running_loop(), self._wake_up[0]),
-            name="millstream-stdin",
-            daemon=True,
+            target=self._serve, args=(asyncio.get_running_loop(),), name="millstream-stdin", daemon=True
         )
         self._thread.start()
 
@@ -81,29 +77,51 @@ class StandardInput:
             case error:
                 raise error
 
+    def leftovers(self) -> Lines | None:
+        """The blocks that wait, as one; stops the reading.
+
+        The start of a record whose newline has not come is no record and goes with the rest of it.
+        """
+        self._end_thread()
+        blocks = [item for item in self._waiting if isinstance(item, Lines)]
+        if not blocks:
+            return None
+        for _ in blocks:
+            self._waiting.popleft()
+        return Lines(
+            data=b"".join(block.data for block in blocks),
+            count=sum(block.count for block in blocks),
+            read_at=blocks[-1].read_at,
+        )
+
     async def close(self) -> None:
-        """Stop the thread; what it has read but not handed over is lost."""
-        if self._thread is None or self._wake_up is None:
-            return
-        woken, wake = self._wake_up
-        os.close(wake)
-        self._room.release()
-        await asyncio.to_thread(self._thread.join)
-        os.close(woken)
-        self._thread = self._wake_up = None
+        """Stop the reading; a waiting `read` ends."""
+        self._end_thread()
         self._waiting.clear()
         self._waiting.append(None)
         self._arrived.set()
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, woken: int) -> None:
-        """What the thread does: hand over blocks, and last how the input ended."""
+    def _end_thread(self) -> None:
+        """Returns at once: the thread notices wherever it waits."""
+        if self._thread is None:
+            return
+        os.close(self._stop)
+        self._room.release()
+        self._thread.join()
+        self._thread = None
+        os.close(self._stopped)
+
+    # --- in the thread -------------------------------------------------------------------------------------------
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand over blocks, and last how the input ended."""
 
         def hand_over(item: Lines | SourceError | None) -> None:
             self._waiting.append(item)
             loop.call_soon_threadsafe(self._arrived.set)
 
         try:
-            for lines in self._blocks(woken):
+            for lines in self._blocks():
                 hand_over(lines)
                 self._room.acquire()
             hand_over(None)
@@ -112,10 +130,10 @@ class StandardInput:
         except OSError as error:
             hand_over(SourceError(source=self.name, reason=f"cannot be read: {error.strerror}"))
 
-    def _blocks(self, woken: int) -> Iterator[Lines]:
+    def _blocks(self) -> Iterator[Lines]:
         start = bytearray()  # of a record whose newline has not come yet
         at = 0  # its place in the input
-        while chunk := self._chunk(woken, held_bytes=len(start)):
+        while chunk := self._chunk(held_bytes=len(start)):
             read_at = self._clock.now()
             cut = chunk.rfind(b"\n") + 1
             if cut:
@@ -126,24 +144,23 @@ class StandardInput:
             start += memoryview(chunk)[cut:]
             if len(start) > self._max_record_bytes:
                 raise RecordTooLongError(source=self.name, limit_bytes=self._max_record_bytes, at=at)
-        if start:
+        if start and chunk is not None:
             yield Lines(data=bytes(start) + b"\n", count=1, read_at=self._clock.now())
 
-    def _chunk(self, woken: int, *, held_bytes: int) -> bytes:
-        """The bytes that are there, once there are some; none at the end of the input or when `close` woke us.
+    def _chunk(self, *, held_bytes: int) -> bytes | None:
+        """The bytes that are there, as soon as there are some; b"" at the end, None when reading was stopped.
 
         No more are read than a block may hold. So a record that is too long is always noticed as the start of one.
         """
         limit_bytes = self._block_bytes if held_bytes < self._block_bytes else self._max_record_bytes + 1
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        poll.register(woken, select.POLLIN)
-        while True:
-            if woken in dict(poll.poll()):
-                return b""
-            # Somebody else may have made the descriptor non-blocking and taken the bytes.
+        poll.register(self._stopped, select.POLLIN)
+        while self._stopped not in dict(poll.poll()):
+            # Somebody else may have made the descriptor non-blocking, and taken the bytes.
             with suppress(BlockingIOError):
                 return os.read(self._fd, limit_bytes - held_bytes)
+        return None
 
 
 def _enlarge_pipe(fd: int) -> None:

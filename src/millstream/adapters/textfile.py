@@ -189,6 +189,10 @@ class TextFile:
                 self._ended.set()
         return None
 
+    def leftovers(self) -> Lines | None:
+        """None: what was not handed over is read again after a restart."""
+        return None
+
     async def close(self) -> None:
         """Let go of the file; a waiting `read` ends."""
         self._ended.set()

@@ -278,6 +278,21 @@ class ReadBatches(Query[tuple["BatchRow", ...]]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadNewestBatches(Query[tuple["BatchRow", ...]]):
+    """The batches that were made last, newest first. Result: tuple of BatchRow."""
+
+    states: tuple[State, ...] = ()
+    limit: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadQueuePosition(Query[int]):
+    """How many ready batches of its pipeline are claimed before this one. Result: number."""
+
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPipelines(Query[tuple["PipelineRow", ...]]):
     """All pipelines. Result: tuple of PipelineRow."""
 
@@ -307,10 +322,11 @@ class ReadEvents(Query[tuple["EventRow", ...]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFiles(Query[tuple["FileRow", ...]]):
-    """What the ledger knows of files: by exact path, or all of a pipeline. Result: tuple of FileRow."""
+    """What the ledger knows of files: by exact path, of a pipeline, of a bucket. Result: tuple of FileRow."""
 
     path: str | None = None
     pipeline: str | None = None
+    batch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,9 @@ from millstream.runtime.batch import Batch, Context, Handler, MakeHandler, ReadS
 Settle = Callable[[Awaitable[object]], Awaitable[object]]
 """How to wait for what an async handler returned."""
 
+STOPPED = AttemptResult(outcome=Retry(error="the workers were stopped"), charged=False, lost=True)
+"""The result of an attempt whose pool was stopped."""
+
 _LONGEST_TEXT = 500
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LOG = logging.getLogger(__name__)

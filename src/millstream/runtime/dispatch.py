@@ -224,6 +224,8 @@ class Dispatcher:
                 at=now,
                 not_before=now + self._settings.resettle_s,
             )
+        if result.lost and not result.charged and not result.alone:
+            return Release(batch_id=job.id, fence=job.fence, at=now, reason=error_of(result) or "")
         not_before, bury = now, False
         if isinstance(result.outcome, Retry) and result.charged:
             failures, policy = job.failures + 1, self._settings.retry

@@ -144,6 +144,10 @@ class Engine:
             if self._stopping.is_set():
                 self._events.emit(Draining(drain=self._drain.mode, limit_s=self._drain.limit_s))
                 await drain(self._intakes, self._dispatchers, settings=self._drain)
+                for pipeline in self._pipelines:
+                    await pipeline.pool.stop()
+                for dispatcher in self._dispatchers:
+                    await dispatcher.finish()
             for service in services:
                 service.cancel()
 

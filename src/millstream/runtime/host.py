@@ -35,18 +35,18 @@ class HostSetup:
     """What hosts are made of; they inherit it through fork, so it may hold any closure.
 
     `makers` builds each pipeline's handler and `readers` reads its spool; `scratch` is a folder for temporary
-    files. With `quiet`, tracebacks of handlers and the standard error of commands are not shown.
+    files. With `is_quiet`, tracebacks of handlers and the standard error of commands are not shown.
     """
 
     makers: Mapping[str, MakeHandler]
     readers: Mapping[str, ReadSpool]
     scratch: str
-    quiet: bool
+    is_quiet: bool
 
 
 def run_host(pipeline: str, *, slots: int, engine: socket.socket, nursery: socket.socket, setup: HostSetup) -> None:
     """Be a host until the engine closes its socket or dies; called in a newly forked process."""
-    if setup.quiet:
+    if setup.is_quiet:
         logging.getLogger("millstream").setLevel(logging.CRITICAL)
     with suppress(ConnectionError):  # the engine died
         try:
@@ -58,7 +58,7 @@ def run_host(pipeline: str, *, slots: int, engine: socket.socket, nursery: socke
             engine,
             handler=handler,
             read=setup.readers.get(pipeline),
-            spawner=Spawner(nursery, quiet=setup.quiet),
+            spawner=Spawner(nursery, is_quiet=setup.is_quiet),
             scratch=setup.scratch,
         )
         host.work(slots)

@@ -26,9 +26,9 @@ _PIPE_BYTES = 1 << 20
 class Spawner:
     """Runs commands through the nursery; any thread of the host may call `spawn`."""
 
-    def __init__(self, nursery: socket.socket, *, quiet: bool) -> None:
+    def __init__(self, nursery: socket.socket, *, is_quiet: bool) -> None:
         self._nursery = nursery
-        self._quiet = quiet
+        self._quiet = is_quiet
         self._sending = threading.Lock()
 
     def spawn(

@@ -35,8 +35,8 @@ Answer = TypeVar("Answer")
 READ_BYTES = 1 << 20
 
 
-class Crash(BaseException):  # noqa: N818 - not an error to be handled: `except Exception` survives it no more than a kill
-    """The process died here."""
+class Crash(BaseException):
+    """The process died here; no `Exception`, so that what handles errors does not survive it."""
 
 
 @dataclass(slots=True)
@@ -153,8 +153,8 @@ class MemorySpool:
         Of each log it holds what was synced and up to `keep_unsynced` bytes of what was not: a torn tail.
         """
         found = MemorySpool(segment_bytes=self._segment_bytes)
-        found._logs = deepcopy(self._logs)  # noqa: SLF001 - of its own class
-        for log in found._logs.values():  # noqa: SLF001 - of its own class
+        found._logs = deepcopy(self._logs)
+        for log in found._logs.values():
             log.cut(min(log.end, log.synced + keep_unsynced))
         return found
 
@@ -227,8 +227,8 @@ class _MemoryLog:
     def piece(self, position: int, end: int) -> bytes:
         """Synced bytes from `position` on, at most up to `end`, to the end of their segment and 1 MiB; or nothing."""
         base = max((base for base in self.segments if base <= position), default=position)
-        stop = min(end, self.synced, position + READ_BYTES) - base
-        return bytes(self.segments.get(base, b"")[position - base : stop])
+        stop = max(position, min(end, self.synced, position + READ_BYTES))
+        return bytes(self.segments.get(base, b"")[position - base : stop - base])
 
     def forget(self, before: int) -> int:
         gone = [base for base, following in pairwise(self.segments) if following <= before]

@@ -59,6 +59,19 @@ def _(query: op.ReadBatches, db: sqlite3.Connection) -> object:
     return tuple(_batch_row(row, db) for row in rows)
 
 
+@answer.register
+def _(query: op.ReadNewestBatches, db: sqlite3.Connection) -> object:
+    states = json.dumps(query.states) if query.states else None
+    rows = select(db, "read_newest_batches", states=states, limit=query.limit)
+    return tuple(_batch_row(row, db) for row in rows)
+
+
+@answer.register
+def _(query: op.ReadQueuePosition, db: sqlite3.Connection) -> object:
+    before: int = select(db, "read_queue_position", batch_id=query.batch_id)[0][0]
+    return before
+
+
 def _batch_row(row: Row, db: sqlite3.Connection) -> op.BatchRow:
     kind = Kind(row[2])
     files = select(db, "files_of_batch", batch_id=row[0]) if kind is Kind.BUCKET else []
@@ -152,7 +165,7 @@ def _(query: op.ReadFiles, db: sqlite3.Connection) -> object:
             sha256=r[6],
             seen_at=r[7],
         )
-        for r in select(db, "read_files", path=query.path, pipeline=query.pipeline)
+        for r in select(db, "read_files", path=query.path, pipeline=query.pipeline, batch_id=query.batch_id)
     )
 
 

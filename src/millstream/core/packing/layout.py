@@ -6,18 +6,22 @@ thousand small buckets. `spread` wants a given number of buckets of equal cost: 
 them, and groups with less than half a share are spread together. Without groups both see one group.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from millstream.core.packing.bounds import volume_bound
 from millstream.core.packing.costs import CostModel
 from millstream.core.packing.limits import Limits
 from millstream.core.packing.strategies import Strategy, balance
 
-Buckets = list[list[int]]
-"""Each bucket as indices of files, ascending."""
+
+class Bucket(NamedTuple):
+    """Files that go together, as ascending indices, and their bytes. A tuple, because there may be a million."""
+
+    files: list[int]
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,65 +33,66 @@ class Layout:
     """
 
     sizes: Sequence[int]
-    groups: Buckets
-    oversize: Buckets
+    groups: Sequence[list[int]]
+    oversize: list[Bucket]
     fewest: int
     limits: Limits
     cost: CostModel
 
-    def fill(self, strategy: Strategy) -> Buckets:
+    def fill(self, strategy: Strategy) -> list[Bucket]:
         """Divide into few buckets."""
         if len(self.groups) == 1:
             return self._divide(self.groups[0], strategy)
-        kept: Buckets = []
+        kept: list[Bucket] = []
         pool: list[int] = []
         for group in self.groups:
             for bucket in self._divide(group, strategy):
                 if self._more_than_half_full(bucket):
                     kept.append(bucket)
                 else:
-                    pool += bucket
+                    pool += bucket.files
         return kept + self._divide(sorted(pool), strategy)
 
-    def spread(self, buckets: int) -> Buckets:
+    def spread(self, buckets: int) -> list[Bucket]:
         """Divide into `buckets` buckets of nearly equal cost, or more where the limits ask for it."""
-        total_s = sum(map(self._files_s, self.groups))
-        kept: Buckets = []
+        costs_s = [self.cost.files_s(size_bytes=self._size_bytes(group), files=len(group)) for group in self.groups]
+        total_s = sum(costs_s) or 1.0
+        kept: list[Bucket] = []
         pool: list[int] = []
-        for group in self.groups:
-            share = round(buckets * self._files_s(group) / total_s) if total_s else 0
+        for group, cost_s in zip(self.groups, costs_s, strict=True):
+            share = round(buckets * cost_s / total_s)
             if share:
                 kept += self._balance(group, share)
             else:
                 pool += group
         return kept + self._balance(sorted(pool), buckets - len(kept))
 
-    def costliest_first(self, buckets: Buckets) -> list[tuple[float, list[int], int]]:
-        """These buckets and the oversize ones as (seconds of one worker, bucket, bytes) in order of dispatch."""
-        rows = []
-        for bucket in buckets + self.oversize:
-            size_bytes = self._size_bytes(bucket)
-            rows.append((self.cost.bucket_s(size_bytes=size_bytes, files=len(bucket)), bucket, size_bytes))
-        return sorted(rows, key=lambda row: (-row[0], row[1]))
+    def costliest_first(self, buckets: list[Bucket]) -> list[tuple[float, Bucket]]:
+        """These buckets and the oversize ones in order of dispatch, each with its seconds of one worker."""
+        costed = [
+            (self.cost.bucket_s(size_bytes=bucket.size_bytes, files=len(bucket.files)), bucket)
+            for bucket in buckets + self.oversize
+        ]
+        return sorted(costed, key=lambda pair: (-pair[0], pair[1]))
 
-    def _balance(self, files: Sequence[int], buckets: int) -> Buckets:
+    def _balance(self, files: list[int], buckets: int) -> list[Bucket]:
         needed = volume_bound(self._size_bytes(files), files=len(files), limits=self.limits)
         return self._divide(files, partial(balance, buckets=max(buckets, needed), cost=self.cost))
 
-    def _divide(self, files: Sequence[int], strategy: Strategy) -> Buckets:
+    def _divide(self, files: list[int], strategy: Strategy) -> list[Bucket]:
         if not files:
             return []
-        numbers = strategy([self.sizes[file] for file in files], limits=self.limits)
-        buckets: defaultdict[int, list[int]] = defaultdict(list)
-        for file, number in zip(files, numbers, strict=True):
-            buckets[number].append(file)
-        return list(buckets.values())
+        sizes = [self.sizes[file] for file in files]
+        numbers = strategy(sizes, limits=self.limits)
+        members: list[list[int]] = [[] for _ in range(max(numbers) + 1)]
+        size_bytes = [0] * len(members)
+        for file, size, number in zip(files, sizes, numbers, strict=True):
+            members[number].append(file)
+            size_bytes[number] += size
+        return [Bucket(*bucket) for bucket in zip(members, size_bytes, strict=True) if bucket[0]]
 
-    def _more_than_half_full(self, bucket: Sequence[int]) -> bool:
-        return 2 * self._size_bytes(bucket) > self.limits.capacity_bytes or 2 * len(bucket) > self.limits.max_files
+    def _more_than_half_full(self, bucket: Bucket) -> bool:
+        return 2 * bucket.size_bytes > self.limits.capacity_bytes or 2 * len(bucket.files) > self.limits.max_files
 
-    def _size_bytes(self, files: Sequence[int]) -> int:
-        return sum(map(self.sizes.__getitem__, files))
-
-    def _files_s(self, files: Sequence[int]) -> float:
-        return self.cost.files_s(size_bytes=self._size_bytes(files), files=len(files))
+    def _size_bytes(self, files: list[int]) -> int:
+        return sum(self.sizes[file] for file in files)

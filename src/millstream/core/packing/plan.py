@@ -13,7 +13,7 @@ from operator import index
 
 from millstream.core.packing.bounds import large_files_bound, volume_bound
 from millstream.core.packing.costs import CostModel, makespan_bound_s, makespan_s
-from millstream.core.packing.layout import Buckets, Layout
+from millstream.core.packing.layout import Bucket, Layout
 from millstream.core.packing.limits import NO_LIMIT, Limits, require_positive
 from millstream.core.packing.strategies import STRATEGIES, PackStrategy, checked
 from millstream.errors import InvalidValueError
@@ -88,7 +88,7 @@ def pack(
     layout = Layout(
         sizes=sizes,
         groups=_groups(regular, labels=group, files=len(sizes)),
-        oversize=[[file] for file, size_bytes in enumerate(sizes) if size_bytes > capacity],
+        oversize=[Bucket([file], size_bytes) for file, size_bytes in enumerate(sizes) if size_bytes > capacity],
         fewest=volume_bound(sum(sizes[file] for file in regular), files=len(regular), limits=limits),
         limits=limits,
         cost=replace(cost, seconds_per_file=cost.files_s(size_bytes=open_cost, files=1)),
@@ -97,7 +97,7 @@ def pack(
     return _packing(layout, strategy=name, buckets=buckets, workers=workers)
 
 
-def _divide(layout: Layout, *, strategy: str | PackStrategy | None, workers: int | None) -> tuple[str, Buckets]:
+def _divide(layout: Layout, *, strategy: str | PackStrategy | None, workers: int | None) -> tuple[str, list[Bucket]]:
     """The name of the strategy that was used in the end, and the buckets of all files but the oversize."""
     if strategy is None or strategy == "auto":
         if workers:
@@ -117,15 +117,15 @@ def _divide(layout: Layout, *, strategy: str | PackStrategy | None, workers: int
     return strategy, layout.fill(STRATEGIES[strategy])
 
 
-def _auto(layout: Layout, *, workers: int) -> tuple[str, Buckets]:
+def _auto(layout: Layout, *, workers: int) -> tuple[str, list[Bucket]]:
     """The candidate with the lowest makespan; the first of equals."""
     bound_s = makespan_bound_s(
         layout.sizes, buckets=layout.fewest + len(layout.oversize), workers=workers, cost=layout.cost
     )
-    best: tuple[str, Buckets] = ("", [])
+    best: tuple[str, list[Bucket]] = ("", [])
     best_s = float("inf")
     for name, buckets in _candidates(layout, workers=workers):
-        candidate_s = makespan_s((cost_s for cost_s, _, _ in layout.costliest_first(buckets)), workers=workers)
+        candidate_s = makespan_s((cost_s for cost_s, _ in layout.costliest_first(buckets)), workers=workers)
         if candidate_s < best_s:
             best, best_s = (name, buckets), candidate_s
         if best_s <= _GOOD_ENOUGH * bound_s:
@@ -133,7 +133,7 @@ def _auto(layout: Layout, *, workers: int) -> tuple[str, Buckets]:
     return best
 
 
-def _candidates(layout: Layout, *, workers: int) -> Iterator[tuple[str, Buckets]]:
+def _candidates(layout: Layout, *, workers: int) -> Iterator[tuple[str, list[Bucket]]]:
     """Plans worth a try, the most promising first, each made when it is asked for."""
     waves = _whole_waves(layout, workers=workers)
     yield "lpt", layout.spread(waves)
@@ -147,15 +147,17 @@ def _candidates(layout: Layout, *, workers: int) -> Iterator[tuple[str, Buckets]
 
 
 def _whole_waves(layout: Layout, *, workers: int) -> int:
-    """The least number of buckets that can do and gives every worker equally many."""
-    return max(1, -(-layout.fewest // workers)) * workers
+    """The least number of buckets that, with the oversize ones, gives every worker equally many."""
+    oversize = len(layout.oversize)
+    return max(1, -(-(layout.fewest + oversize) // workers)) * workers - oversize
 
 
-def _packing(layout: Layout, *, strategy: str, buckets: Buckets, workers: int | None) -> Packing:
+def _packing(layout: Layout, *, strategy: str, buckets: list[Bucket], workers: int | None) -> Packing:
     """Put the costliest bucket first and measure the plan."""
     lower_bound = _lower_bound(layout, found=len(buckets))
-    rows = layout.costliest_first(buckets)
-    costs_s = [cost_s for cost_s, _, _ in rows]
+    costed = layout.costliest_first(buckets)
+    costs_s = [cost_s for cost_s, _ in costed]
+    sizes_bytes = [bucket.size_bytes for _, bucket in costed]
     est_makespan_s = makespan_lower_bound_s = None
     if workers:
         est_makespan_s = makespan_s(costs_s, workers=workers)
@@ -163,10 +165,10 @@ def _packing(layout: Layout, *, strategy: str, buckets: Buckets, workers: int | 
     return Packing(
         strategy=strategy,
         capacity_bytes=layout.limits.capacity_bytes,
-        buckets=[bucket for _, bucket, _ in rows],
-        sizes_bytes=[size_bytes for _, _, size_bytes in rows],
+        buckets=[bucket.files for _, bucket in costed],
+        sizes_bytes=sizes_bytes,
         costs_s=costs_s,
-        oversize=[size_bytes > layout.limits.capacity_bytes for _, _, size_bytes in rows],
+        oversize=[size_bytes > layout.limits.capacity_bytes for size_bytes in sizes_bytes],
         lower_bound=lower_bound,
         est_makespan_s=est_makespan_s,
         makespan_lower_bound_s=makespan_lower_bound_s,
@@ -183,7 +185,7 @@ def _lower_bound(layout: Layout, *, found: int) -> int:
     return fewest + len(layout.oversize)
 
 
-def _groups(regular: list[int], *, labels: Sequence[Hashable] | None, files: int) -> Buckets:
+def _groups(regular: list[int], *, labels: Sequence[Hashable] | None, files: int) -> list[list[int]]:
     if labels is None:
         return [regular]
     if len(labels) != files:

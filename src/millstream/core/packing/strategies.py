@@ -33,7 +33,7 @@ itself would (bench/packing.py)."""
 
 
 class Strategy(Protocol):
-    """Sizes, each at most `limits.capacity_bytes` -> for each file the number of its bucket."""
+    """Sizes, each at most `limits.capacity_bytes` -> for each file the number of its bucket, counted from 0."""
 
     def __call__(self, sizes: Sequence[int], *, limits: Limits) -> list[int]:
         """Divide the files."""
@@ -141,7 +141,8 @@ def checked(strategy: PackStrategy) -> Strategy:
                     raise InvalidValueError(
                         name=f"strategy: {what} in bucket {number}", expected=f"at most {limit}", found=amount
                     )
-        return numbers
+        dense = {number: bucket for bucket, number in enumerate(files)}
+        return [dense[number] for number in numbers]
 
     return call
 

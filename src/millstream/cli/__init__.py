@@ -1,0 +1,80 @@
+"""The command line: one file per verb, and here what they share."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from millstream.cli import demo, explain, files, operate, run, simulate, status, stream, tournament
+from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
+from millstream.errors import ConfigurationError, MillstreamError
+from millstream.runtime.engine import Exit
+
+VERBS = (stream, files, run, demo, simulate, status, explain, operate, tournament)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers wrong usage with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(Exit.USAGE, f"millstream: error: {message} (try {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command: list[str] | None = None
+    if "--" in words:
+        at = words.index("--")
+        words, command = words[:at], words[at + 1 :]
+    parser = _build_parser()
+    args = parser.parse_args(words)
+    if command is not None and not hasattr(args, "accepts_command"):
+        parser.error("-- COMMAND goes with stream and files only")
+    args.command = command
+    if args.state is None and not hasattr(args, "state_is_in_file"):
+        args.state = os.environ.get(ENVIRONMENT_PREFIX + "STATE", EngineConfig.state)
+    try:
+        return int(args.run(args))
+    except ConfigurationError as error:
+        for problem in error.problems:
+            print(f"millstream: error: {problem}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
+        return Exit.USAGE
+    except MillstreamError as error:
+        print(f"millstream: error: {error}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
+        return Exit.USAGE
+    except BrokenPipeError:
+        # Whoever read standard output went away; nothing may be written at exit either.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except KeyboardInterrupt:
+        return Exit.FORCED
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="millstream",
+        description="Turns streams and files into batches and gets every batch worked once.",
+        epilog="examples:\n  millstream demo\n  millstream stream events.jsonl --window 5m -- ./load.sh\n"
+        "  millstream files incoming/ --merge-to lake/\n  millstream status",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"millstream {version('millstream')}")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for verb in VERBS:
+        verb.add_parser(verbs, parents=[_shared()])
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    """The options of every command."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("every command")
+    group.add_argument("--state", metavar="DIR", help="folder of ledger and spool (default: .millstream)")
+    group.add_argument("--json", action="store_true", help="results as JSON, which is also what a pipe gets")
+    group.add_argument("--quiet", action="store_true", help="no progress and no messages, only results")
+    return parser

@@ -1,0 +1,130 @@
+"""`millstream demo`: both jobs on real input, in a minute, with no server."""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.output import print_json, wants_json
+from millstream.cli.progress import progress
+from millstream.cli.summary import show_summary
+from millstream.config import read_toml
+from millstream.core.units import format_size
+from millstream.errors import ConfigurationError
+from millstream.runtime.engine import Exit
+from millstream.runtime.summary import Tally
+from millstream.simulate import write_files
+from millstream.wiring import run
+
+FILES, MEAN_BYTES, SEED = 100, 500_000, 7
+MARK = ".millstream-demo"
+
+STREAMING = """\
+[[stream]]                      # messages at random, 10 a minute for half an hour ...
+name = "streaming"
+source = "sim:messages"
+rate = "10/min"
+duration = "30m"
+window = "5m"                   # ... the first opens a minibatch, five minutes later it closes by itself
+handler = "handlers:load"
+"""
+FILES_TABLE = """\
+[[files]]                       # a hundred files of very different sizes ...
+name = "files"
+paths = ["incoming/"]
+capacity = "10MB"               # ... packed into buckets that keep ten workers equally busy
+settle = "0s"
+merge_to = "lake/"              # one file per bucket, with a manifest
+"""
+HANDLERS = '''\
+"""What the demo does with a minibatch: add it up and write the sum, once, under the id of the batch."""
+
+import json
+
+from millstream import Batch, Context
+
+
+def load(batch: Batch, context: Context) -> None:
+    amount = sum(message["amount"] for message in batch.json())
+    row = {"batch": batch.id, "messages": len(batch), "amount": round(amount, 2), "cut": batch.cut}
+    part = f"loaded/.{batch.id}.{context.attempt}"
+    with open(part, "w") as file:
+        json.dump(row, file)
+    os.replace(part, f"loaded/{batch.id}.json")
+'''
+
+
+def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    parser = add_command(
+        verbs,
+        name="demo",
+        summary="Show both jobs on real input: simulated messages at 300 times their speed, and 100 real files.",
+        example="millstream demo --pipeline files",
+        parents=parents,
+    )
+    parser.add_argument(
+        "--pipeline", choices=("streaming", "files", "all"), default="all", help="which job (default: all)"
+    )
+    parser.add_argument(
+        "--dir", metavar="DIR", default="millstream-demo", help="folder to work in (default: millstream-demo)"
+    )
+    parser.set_defaults(run=_run, state_is_in_file=True)
+
+
+def _run(args: argparse.Namespace) -> int:
+    folder = Path(args.dir)
+    _prepare(folder, args.pipeline)
+    with contextlib.chdir(folder):
+        config = read_toml(Path("mill.toml"), environment={}, overrides={})
+        with progress(config, is_quiet=args.quiet) as listeners:
+            report = run(config, listeners=listeners, is_quiet=args.quiet)
+        claims = [claim for tally in report.tallies for claim in _check(tally)]
+    adds_up = report.exit is Exit.DONE and all(holds for _, holds in claims)
+    if wants_json(args):
+        rows = [tally.as_dict() for tally in report.tallies]
+        print_json({"pipelines": rows, "checks": dict(claims), "adds_up": adds_up, "folder": str(folder)})
+    else:
+        show_summary(report.tallies, as_json=False, is_quiet=args.quiet)
+        for text, holds in claims:
+            print(("  ok   " if holds else "  NOT  ") + text)  # noqa: T201 - the result of the command
+        print(f"  look around in {folder}/, or: millstream status --state {folder}/.millstream")  # noqa: T201
+    return int(Exit.DONE if adds_up else Exit.DEAD)
+
+
+def _prepare(folder: Path, pipeline: str) -> None:
+    """A fresh folder with the settings, the handler and the files; an earlier demo's is replaced."""
+    if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
+        problem = f"dir: expected a new folder or one of an earlier demo, found {str(folder)!r} with other things in it"
+        raise ConfigurationError([problem])
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "loaded").mkdir(parents=True)
+    (folder / MARK).touch()
+    tables = {"streaming": [STREAMING], "files": [FILES_TABLE], "all": [STREAMING, FILES_TABLE]}[pipeline]
+    (folder / "mill.toml").write_text("speed = 300\n\n" + "\n".join(tables), encoding="utf-8")
+    (folder / "handlers.py").write_text(HANDLERS, encoding="utf-8")
+    if pipeline != "streaming":
+        write_files(folder / "incoming", count=FILES, mean_bytes=MEAN_BYTES, seed=SEED)
+
+
+def _check(tally: Tally) -> list[tuple[str, bool]]:
+    """What the output proves, counted independently of the engine."""
+    if tally.name == "streaming":
+        rows = [json.loads(path.read_bytes()) for path in Path("loaded").glob("*.json")]
+        messages = sum(row["messages"] for row in rows)
+        text = f"{tally.accepted} messages accepted, {messages} in {len(rows)} minibatches, each loaded once"
+        return [(text, messages == tally.accepted and len(rows) == tally.ok)]
+    manifests = [json.loads(path.read_bytes()) for path in Path("lake").glob("*.manifest.json")]
+    merged = {file["name"]: file["sha256"] for manifest in manifests for file in manifest["files"]}
+    sources = {path.name: _sha256(path) for path in Path("incoming").iterdir()}
+    size = sum(path.stat().st_size for path in Path("incoming").iterdir())
+    text = f"{len(sources)} files, {format_size(size)}, are in {len(manifests)} merged files, every checksum right"
+    return [(text, merged == sources and len(manifests) == tally.ok)]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
