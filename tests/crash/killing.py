@@ -5,7 +5,6 @@ the ledger with plain SQL, and never asks the engine.
 """
 
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -54,7 +53,6 @@ class Site:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
 
     def run(self, *words: str, timeout_s: float = 60) -> int:

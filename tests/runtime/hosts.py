@@ -41,11 +41,14 @@ def with_host_pool(
     *,
     scratch: Path,
     read: Callable[[str, Sequence[tuple[int, int]]], Iterator[bytes]] | None = None,
+    is_quiet: bool = True,
     **options: object,
 ) -> T:
     """Play a scenario with a started pool of real processes, and end them."""
     readers = {PIPELINE: read} if read else {}
-    with Nursery.start({PIPELINE: lambda: handler}, readers=readers, scratch=str(scratch), is_quiet=True) as nursery:
+    with Nursery.start(
+        {PIPELINE: lambda: handler}, readers=readers, scratch=str(scratch), is_quiet=is_quiet
+    ) as nursery:
 
         async def play() -> T:
             pool = HostPool(nursery, name=PIPELINE, **options)

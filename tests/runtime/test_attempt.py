@@ -161,7 +161,10 @@ def test_files_that_are_not_what_was_listed_are_evicted(tmp_path: Path):
     [
         (lambda path: path.write_bytes(b"twelve bytes"), "changed while it was worked (size 3 -> 12)"),
         (lambda path: path.unlink(), "disappeared while it was worked"),
-        (lambda path: path.rename(path.with_suffix(".x")) and path.write_bytes(b"new"), "another file of the same size"),
+        (
+            lambda path: path.rename(path.with_suffix(".x")) and path.write_bytes(b"new"),
+            "another file of the same size",
+        ),
         (lambda path: __import__("os").utime(path, ns=(0, 0)), "same size, modified"),
     ],
 )

@@ -113,10 +113,10 @@ class _OpenFile:
                 return data + b"\n"
         raise RecordTooLongError(source=str(self._path), limit_bytes=limit_bytes, at=self._offset)
 
-    def was_renamed(self) -> bool:
-        """Whether its path has come to name another file."""
+    def was_succeeded(self, path: Path) -> bool:
+        """Whether `path` names another file by now."""
         try:
-            return not os.path.samestat(self._path.stat(), os.fstat(self._fd))
+            return not os.path.samestat(path.stat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
 
@@ -169,7 +169,7 @@ class TextFile:
         self._ended = asyncio.Event()
         # The thread's own, except that `read` takes `_found` while the thread rests.
         self._file: _OpenFile | None = None
-        self._renamed = False
+        self._succeeded = False
         self._found: Lines | None = None
 
     async def open(self, position: str | None) -> None:
@@ -242,7 +242,7 @@ class TextFile:
         if self._file is not None:
             self._file.close()
         self._file = None
-        self._renamed = False
+        self._succeeded = False
 
     def _find(self) -> None:
         """Put the next block into `_found`, or leave None there if there is nothing now."""
@@ -254,8 +254,8 @@ class TextFile:
             self._found = self._take(self._file)
             if self._found is not None or not self._follow:
                 return
-            if not self._renamed:  # if it is now, its writer may still be adding to it: look once more
-                self._renamed = self._file.was_renamed()
+            if not self._succeeded:  # if it is now, its writer may still be adding to it: look once more
+                self._succeeded = self._file.was_succeeded(self._path)
                 return
             self._let_go()
 
@@ -264,7 +264,7 @@ class TextFile:
         data = file.take(
             block_bytes=self._block_bytes,
             limit_bytes=self._limit_bytes,
-            complete=self._renamed or not self._follow,
+            complete=self._succeeded or not self._follow,
         )
         if not data:
             return None

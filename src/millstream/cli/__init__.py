@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from millstream.cli import demo, explain, files, operate, run, simulate, status, stream, tournament
+from millstream.cli import demo, explain, files, operate, run, simulate, status, stream
 from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
 from millstream.errors import ConfigurationError, MillstreamError
 from millstream.runtime.engine import Exit
 
-VERBS = (stream, files, run, demo, simulate, status, explain, operate, tournament)
+VERBS = (stream, files, run, demo, simulate, status, explain, operate)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -44,6 +44,7 @@ HANDLERS = '''\
 """What the demo does with a minibatch: add it up and write the sum, once, under the id of the batch."""
 
 import json
+import os
 
 from millstream import Batch, Context
 

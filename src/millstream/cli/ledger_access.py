@@ -98,16 +98,21 @@ async def find_batch_or_file(ledger: Ledger, name: str, *, state: str) -> BatchR
     try:
         return await find_batch(ledger, name, state=state)
     except UnknownBatchError:
-        versions = await ledger.read(ReadFiles(path=os.path.realpath(name))) if _can_be_known(name) else ()
+        versions = await ledger.read(_file_at(name)) if _can_be_known(name) else ()
         if not versions:
             raise
         return versions
 
 
+def _file_at(name: str) -> ReadFiles:
+    """The question for a file, which the ledger knows by its real path."""
+    return ReadFiles(path=os.path.realpath(name))
+
+
 def _can_be_known(name: str) -> bool:
-    """Whether a name can be in a ledger: it has only text, and no bytes that are none (surrogates)."""
+    """Whether a name can be in a ledger: bytes that are no text, which Python reads as surrogates, cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return False
-    return "\0" not in name
+    return True

@@ -18,7 +18,7 @@ from rich.text import Text
 from millstream.core.lifecycle import State
 from millstream.core.units import format_duration
 
-STATE_STYLES = {
+STATE_STYLES: dict[str, str] = {
     State.OPEN: "cyan",
     State.READY: "blue",
     State.RUNNING: "yellow",

@@ -76,6 +76,7 @@ class Dispatcher:
         self._in_hand: dict[str, tuple[Job, asyncio.Task[None]]] = {}
         self._started: set[str] = set()
         self.settled = asyncio.Event()
+        self.is_idle = False
 
     @property
     def in_hand(self) -> int:
@@ -151,7 +152,11 @@ class Dispatcher:
             epoch=self._epoch,
         )
         await self._ledger.do(ExpireLeases(at=now))
-        for job in await self._ledger.do(claim):
+        jobs = await self._ledger.do(claim)
+        self.is_idle = not jobs and not self._in_hand
+        if self.is_idle:
+            self.settled.set()
+        for job in jobs:
             task = group.create_task(self._work(job), name=job.id)
             self._in_hand[job.id] = (job, task)
             self._events.emit(BatchClaimed(pipeline=job.pipeline, batch_id=job.id, attempt=job.attempt))

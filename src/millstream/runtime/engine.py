@@ -155,7 +155,7 @@ class Engine:
         """Return when every intake is over and nothing is left to work."""
         for intake in self._intakes:
             await intake.ended.wait()
-        while any(dispatcher.in_hand for dispatcher in self._dispatchers) or await self._unfinished():
+        while not all(dispatcher.is_idle for dispatcher in self._dispatchers) or await self._unfinished():
             await self._something_settled()
 
     async def _something_settled(self) -> None:

@@ -137,7 +137,7 @@ class Lane:
             self._hosts.remove(host)
             self._replace(host, status)
         self._retired.discard(host)
-        if not self._hosts and not self._retired:
+        if self._stopping and not self._hosts and not self._retired:
             self._deserted.set()
 
     # --- hosts ------------------------------------------------------------------------------------------------

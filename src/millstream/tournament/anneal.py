@@ -1,165 +1,136 @@
 """Simulated annealing of a seating: swap two players of one round, keep what mixes better.
 
-Theory of operation: a pair that has met c times costs f(c): f(0) = 1, f(1) = 0 and f(c) = repeat (c - 1)^2, so unmet
-pairs count first and repeats are spread; a plain sum of repeats would settle for fewer pairs. The state is the matrix
-`met` of these counts. A swap changes the counts of the two players with their tables only, and its cost is a sum over
-two tables of entries of two short lists, `more[c]` = f(c+1) - f(c) and `less[c]` = f(c-1) - f(c).
-
-Counts live in bands of these lists: band 0 is as above; pairs to be kept apart count in band 1, pairs to be kept
-together in band 2, where each meeting costs, or saves, more than any temperature pays for. So a seating that starts
-with its wishes fulfilled keeps them, and one that cannot fulfil all of them breaks as few as it can. The one entry
-beyond the bands is for the diagonal, a player and itself, and costs nothing.
+Theory of operation: see `meetings` for the cost. A worse seating is taken with a chance that falls with what it costs
+more, and with the temperature, which sinks through a run. A run can end in a hollow that it does not get out of, so
+there are some short runs and a long one. Annealing counts pairs and does not see whose they are, so the best seating
+is polished: a swap that loses no pair is kept when it lowers the sum over players of (unmet others)^2, which is least
+when the unmet pairs are spread evenly; equal sums are kept as a way across plateaus.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from math import comb, log
+from math import log
 from random import Random
 
+from millstream.tournament.meetings import UNMET, Meetings, swap, swap_cost
 from millstream.tournament.shape import SeatingPlan
-
-UNMET = 10
-"""f(0), the unit of all costs."""
-
-_WISH = 1_000 * UNMET
-"""What breaking a wish costs."""
 
 _HOT, _COLD = 0.6 * UNMET, 0.12 * UNMET
 """Temperatures at the begin and the end of a run; bench/tournament.py."""
 
-_BLOCK = 1_000
+_BLOCK = 500
 """Moves between two looks at what was reached."""
 
+_SHORT_RUNS = 4
+"""Half of the moves go into these, the other half into one long run."""
 
-@dataclass(slots=True, kw_only=True)
-class Meetings:
-    """How often each two of the players met, with bands; no pair can meet more than `most` times, now or later."""
-
-    met: list[list[int]]
-    most: int
-
-    @classmethod
-    def none(cls, players: int, *, most: int) -> "Meetings":
-        """Nobody has met anybody."""
-        meetings = cls(met=[[0] * players for _ in range(players)], most=most)
-        for player, row in enumerate(meetings.met):
-            row[player] = 3 * meetings.band
-        return meetings
-
-    @property
-    def band(self) -> int:
-        """The distance from one band to the next."""
-        return self.most + 2
-
-    def keep_apart(self, p: int, q: int) -> None:
-        """From now on every meeting of the two costs a wish."""
-        self.met[p][q] = self.met[q][p] = self.met[p][q] % self.band + self.band
-
-    def keep_together(self, p: int, q: int) -> None:
-        """From now on every round in which the two do not meet costs a wish."""
-        self.met[p][q] = self.met[q][p] = self.met[p][q] % self.band + 2 * self.band
-
-    def count(self, tables: Iterable[Sequence[int]]) -> None:
-        """Add what meets at these tables."""
-        for table in tables:
-            for p, q in combinations(table, 2):
-                self.met[p][q] += 1
-                self.met[q][p] += 1
-
-    def copy(self) -> "Meetings":
-        """The same meetings, to be counted on."""
-        return Meetings(met=[row[:] for row in self.met], most=self.most)
-
-    def cost(self, *, repeat: int) -> int:
-        """The sum of f over all pairs without a wish."""
-        cost = [UNMET] + [repeat * (count - 1) ** 2 for count in range(1, self.band)]
-        return sum(cost[c] for player, row in enumerate(self.met) for c in row[:player] if c < self.band)
-
-    def steps(self, *, repeat: int) -> tuple[list[int], list[int]]:
-        """The lists `more` and `less` of the theory above."""
-        cost = [UNMET] + [repeat * (count - 1) ** 2 for count in range(1, self.band)]
-        steps = [after - before for before, after in zip(cost, cost[1:], strict=False)]
-        wish = [_WISH] * self.band
-        more = [*steps, 0, *wish, *(-x for x in wish), 0]
-        less = [0, *(-step for step in steps), *(-x for x in wish), *wish, 0]
-        return more, less
+_POLISH = 0.05
+"""The share of the moves that polishing gets."""
 
 
-Seat = tuple[int, int, int]
-"""Round, table and place."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a search may change of a seating, and what it comes after.
 
-
-def anneal(
-    start: SeatingPlan,
-    *,
-    pools: Sequence[Sequence[Seat]],
-    history: Meetings,
-    moves: int,
-    repeat: int,
-    rng: Random,
-) -> SeatingPlan:
-    """Improve a seating by `moves` swaps between seats of the same pool; returns the best that was seen.
-
-    A pool holds seats of one round that may be swapped freely, and every table has at most one seat of each place in
-    it; seats in no pool stay as they are. `history` is what was played before; `repeat` is the cost of meeting twice,
-    in parts of `UNMET`.
+    Players change places within a group of tables of a round, `groups[round]`, apart from those in `pinned[round]`.
+    The search ends early at a seating that costs no more than `goal`.
     """
-    plan = [[table[:] for table in tables] for tables in start]
-    meetings = history.copy()
-    for tables in plan:
-        meetings.count(tables)
-    met, (more, less) = meetings.met, meetings.steps(repeat=repeat)
-    swaps = [[(plan[r][t], place) for r, t, place in pool] for pool in pools]
-    cost = best = 0
-    kept = _players(swaps)
-    random, pool_count = rng.random, len(swaps)
-    temperature, cooling = float(_HOT), (_COLD / _HOT) ** (_BLOCK / max(moves, 1))
-    for _ in range(moves // _BLOCK):
+
+    groups: Sequence[Sequence[Collection[int]]]
+    pinned: Sequence[Collection[int]]
+    history: Meetings
+    goal: int = 0
+
+
+def moves_in(seconds: float, *, seats: int) -> int:
+    """How many moves `seconds` pay for: a fixed rate, so that the same seconds give the same seating anywhere.
+
+    A core of 2023 needs about half of the time (bench/tournament.py); a move takes longer at larger tables.
+    """
+    return int(seconds * 1_000_000 / (0.9 + 0.2 * seats))
+
+
+def best_seating(start: Callable[[], SeatingPlan], *, room: Room, moves: int, rng: Random) -> SeatingPlan:
+    """The best seating that about `moves` swaps find; every run begins with a new `start`."""
+    annealing = (1 - _POLISH) * moves
+    best = start()
+    rank = room.history.after(best).rank()
+    for share in [0.5 / _SHORT_RUNS] * _SHORT_RUNS + [0.5]:
+        cost, found = anneal(start(), room=room, moves=int(share * annealing), rng=rng)
+        if (found_rank := room.history.after(found).rank()) > rank:
+            best, rank = found, found_rank
+        if cost <= room.goal:
+            return best
+    return polish(best, room=room, moves=int(_POLISH * moves), rng=rng)
+
+
+def anneal(start: SeatingPlan, *, room: Room, moves: int, rng: Random) -> tuple[int, SeatingPlan]:
+    """Improve a seating by `moves` swaps; returns the lowest cost that was seen at the end of a block, and where."""
+    plan, pools = _open(start, room=room)
+    meetings = room.history.after(plan)
+    met, steps, random = meetings.met, meetings.steps(), rng.random
+    cost = best = meetings.cost()
+    kept = _players(pools)
+    temperature, cooling = _HOT, (_COLD / _HOT) ** (_BLOCK / max(moves, _BLOCK))
+    for _ in range(moves // _BLOCK if pools else 0):
         for _ in range(_BLOCK):
-            pool = swaps[int(random() * pool_count)]
+            pool = pools[int(random() * len(pools))]
             here, i = pool[int(random() * len(pool))]
             there, j = pool[int(random() * len(pool))]
             if here is there:
                 continue
-            p, q = here[i], there[j]
-            mine, yours = met[p], met[q]
-            change = -2 * more[mine[q]]  # both loops count the two meeting each other, which they do not
-            for other in here:
-                change += less[mine[other]] + more[yours[other]]
-            for other in there:
-                change += less[yours[other]] + more[mine[other]]
+            change = swap_cost(met, steps, here, i, there, j)
             if change <= 0 or change < -temperature * log(1.0 - random()):
-                _swap(met, here, i, there, j)
+                swap(met, here, i, there, j)
                 cost += change
         temperature *= cooling
         if cost < best:
-            best, kept = cost, _players(swaps)
-    for pool, players in zip(swaps, kept, strict=True):
+            best, kept = cost, _players(pools)
+            if best <= room.goal:
+                break
+    for pool, players in zip(pools, kept, strict=True):
         for (table, place), player in zip(pool, players, strict=True):
             table[place] = player
+    return best, plan
+
+
+def polish(start: SeatingPlan, *, room: Room, moves: int, rng: Random) -> SeatingPlan:
+    """Raise the fewest opponents of a player by `moves` tries, without losing a pair."""
+    plan, pools = _open(start, room=room)
+    meetings = room.history.after(plan)
+    met, steps, random = meetings.met, meetings.steps(repeat=0), rng.random
+    for _ in range(moves if pools else 0):
+        pool = pools[int(random() * len(pools))]
+        here, i = pool[int(random() * len(pool))]
+        there, j = pool[int(random() * len(pool))]
+        if here is there or (change := swap_cost(met, steps, here, i, there, j)) > 0:
+            continue
+        affected = here + there
+        before = _unevenness(met, affected)
+        swap(met, here, i, there, j)
+        if change == 0 and _unevenness(met, affected) > before:
+            swap(met, here, i, there, j)
     return plan
 
 
-def _swap(met: list[list[int]], here: list[int], i: int, there: list[int], j: int) -> None:
-    p, q = here[i], there[j]
-    mine, yours = met[p], met[q]
-    for other in here:
-        if other != p:
-            mine[other] -= 1
-            yours[other] += 1
-            row = met[other]
-            row[p] -= 1
-            row[q] += 1
-    for other in there:
-        if other != q:
-            yours[other] -= 1
-            mine[other] += 1
-            row = met[other]
-            row[q] -= 1
-            row[p] += 1
-    here[i], there[j] = q, p
+_Seats = list[tuple[list[int], int]]
+"""Places at tables, as the table itself and an index."""
 
 
-def _players(pools: list[list[tuple[list[int], int]]]) -> list[list[int]]:
+def _open(start: SeatingPlan, *, room: Room) -> tuple[SeatingPlan, list[_Seats]]:
+    """A copy of the seating to change, and its seats by pool."""
+    plan = [[table[:] for table in tables] for tables in start]
+    pools = [
+        [(tables[t], place) for t in group for place, player in enumerate(tables[t]) if player not in pinned]
+        for tables, groups, pinned in zip(plan, room.groups, room.pinned, strict=True)
+        for group in groups
+    ]
+    return plan, [pool for pool in pools if pool]
+
+
+def _players(pools: list[_Seats]) -> list[list[int]]:
     return [[table[place] for table, place in pool] for pool in pools]
+
+
+def _unevenness(met: Sequence[Sequence[int]], players: Sequence[int]) -> int:
+    return sum(met[player].count(0) ** 2 for player in players)

@@ -49,10 +49,7 @@ def _one_round(tables: int, seats: int) -> list[list[int]]:
 def _round_robin(tables: int) -> SeatingPlan:
     """The circle method: one player stays, the others move on by one."""
     last = 2 * tables - 1
-    return [
-        [[last, turn]] + [[(turn + i) % last, (turn - i) % last] for i in range(1, tables)]
-        for turn in range(last)
-    ]
+    return [[[last, turn]] + [[(turn + i) % last, (turn - i) % last] for i in range(1, tables)] for turn in range(last)]
 
 
 def _transversal(tables: int, seats: int) -> Design:

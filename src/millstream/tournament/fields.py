@@ -69,9 +69,7 @@ def _field(prime: int, degree: int) -> _Tables:
     """Addition and multiplication of GF(prime ** degree)."""
     digits = [tuple(number // prime**i % prime for i in range(degree)) for number in range(prime**degree)]
     number = {polynomial: index for index, polynomial in enumerate(digits)}
-    plus = [
-        [number[tuple((x + y) % prime for x, y in zip(a, b, strict=True))] for b in digits] for a in digits
-    ]
+    plus = [[number[tuple((x + y) % prime for x, y in zip(a, b, strict=True))] for b in digits] for a in digits]
     for modulus in digits:  # the monic x^degree + modulus; the first one without divisors of zero gives the field
         times = [[number[_times(a, b, prime=prime, modulus=modulus)] for b in digits] for a in digits]
         if all(0 not in row[1:] for row in times[1:]):

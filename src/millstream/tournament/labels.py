@@ -1,22 +1,26 @@
 """Which table has which number, so that people change tables from round to round.
 
 Theory of operation: exchanging the numbers of two tables of one size in a round changes who sits where, not who meets
-whom. For one round, sending the group at table a to table b costs as many revisits as its players had visits to b in
-the other rounds; exchanges of two numbers that lower the sum are made until there are none, round after round.
+whom. So the numbers are annealed after the seating, at the cost of one for each time that somebody comes back to a
+table; single exchanges that only improve stop far above what annealing reaches (bench/tournament.py).
 """
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from math import log
+from random import Random
 
 from millstream.tournament.shape import SeatingPlan
 
-_PASSES = 8
+_HOT, _COLD = 2.0, 0.15
+_MOVES_PER_TABLE = 500
+_MOST_MOVES = 200_000
 
 
 def spread_tables(
     plan: SeatingPlan,
     *,
     visits: Sequence[Sequence[int]],
+    rng: Random,
     held: Sequence[Collection[int]] = (),
 ) -> SeatingPlan:
     """The same plan with table numbers exchanged so that few players come back to a table.
@@ -26,42 +30,54 @@ def spread_tables(
     result = [tables[:] for tables in plan]
     seen = [list(row) for row in visits]
     for tables in result:
-        _count(seen, tables, by=1)
-    for _ in range(_PASSES):
-        changed = False
-        for turn, tables in enumerate(result):
-            _count(seen, tables, by=-1)
-            changed |= _settle(tables, seen=seen, held=held[turn] if held else ())
-            _count(seen, tables, by=1)
-        if not changed:
-            break
-    return result
+        for number, table in enumerate(tables):
+            for player in table:
+                seen[player][number] += 1
+    free = [
+        (tables, [number for number in range(len(tables)) if not held or number not in held[turn]])
+        for turn, tables in enumerate(result)
+    ]
+    free = [(tables, numbers) for tables, numbers in free if len(numbers) > 1]
+    return result if free and _anneal(free, seen=seen, rng=rng) < 0 else plan
 
 
 def revisits(plan: SeatingPlan, *, players: int) -> int:
     """How many times a player sits down at a table that he sat at before."""
-    places = {(player, t) for tables in plan for t, table in enumerate(tables) for player in table}
+    places = {(player, number) for tables in plan for number, table in enumerate(tables) for player in table}
     return sum(len(table) for tables in plan for table in tables) - len(places)
 
 
-def _count(seen: list[list[int]], tables: Sequence[Sequence[int]], *, by: int) -> None:
-    for number, table in enumerate(tables):
-        for player in table:
-            seen[player][number] += by
+def _anneal(free: list[tuple[list[list[int]], list[int]]], *, seen: list[list[int]], rng: Random) -> int:
+    """Exchange tables of a round in place; `free` holds rounds with the numbers that may be exchanged.
+
+    Returns how many more returns to a table there are than before.
+    """
+    total = 0
+    random = rng.random
+    moves = min(_MOST_MOVES, _MOVES_PER_TABLE * sum(len(numbers) for _, numbers in free))
+    temperature, cooling = _HOT, (_COLD / _HOT) ** (1 / moves)
+    for _ in range(moves):
+        temperature *= cooling
+        tables, numbers = free[int(random() * len(free))]
+        a, b = numbers[int(random() * len(numbers))], numbers[int(random() * len(numbers))]
+        here, there = tables[a], tables[b]
+        if a == b or len(here) != len(there):
+            continue
+        change = _change(seen, here, a, b) + _change(seen, there, b, a)
+        if change <= 0 or change < -temperature * log(1.0 - random()):
+            _move(seen, here, a, b)
+            _move(seen, there, b, a)
+            tables[a], tables[b] = there, here
+            total += change
+    return total
 
 
-def _settle(tables: list[list[int]], *, seen: Sequence[Sequence[int]], held: Collection[int]) -> bool:
-    """Exchange numbers within one round until that lowers nothing; says whether any was exchanged."""
-    numbers = range(len(tables))
-    cost = [[sum(seen[player][number] for player in table) for number in numbers] for table in tables]
-    free = [number for number in numbers if number not in held]
-    changed, again = False, True
-    while again:
-        again = False
-        for a, b in combinations(free, 2):
-            gain = cost[a][a] + cost[b][b] - cost[a][b] - cost[b][a]
-            if gain > 0 and len(tables[a]) == len(tables[b]):
-                tables[a], tables[b] = tables[b], tables[a]
-                cost[a], cost[b] = cost[b], cost[a]
-                again = changed = True
-    return changed
+def _change(seen: list[list[int]], players: list[int], a: int, b: int) -> int:
+    """How many more returns to a table there are when these players sit at b instead of a."""
+    return sum((seen[player][b] > 0) - (seen[player][a] > 1) for player in players)
+
+
+def _move(seen: list[list[int]], players: list[int], a: int, b: int) -> None:
+    for player in players:
+        seen[player][a] -= 1
+        seen[player][b] += 1

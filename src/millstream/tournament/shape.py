@@ -33,9 +33,7 @@ def even_shape(players: int, *, tables: int, seats: int, rounds: int) -> Shape:
     return Shape(
         players=players,
         sizes=tuple(tuple(table_sizes(seated, tables=tables, turn=turn)) for turn in range(rounds)),
-        sitting_out=tuple(
-            tuple(sorted((turn * idle + i) % players for i in range(idle))) for turn in range(rounds)
-        ),
+        sitting_out=tuple(tuple(sorted((turn * idle + i) % players for i in range(idle))) for turn in range(rounds)),
     )
 
 

@@ -9,6 +9,7 @@ them, and groups with less than half a share are spread together. Without groups
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from millstream.core.packing.bounds import volume_bound
@@ -73,7 +74,7 @@ class Layout:
             (self.cost.bucket_s(size_bytes=bucket.size_bytes, files=len(bucket.files)), bucket)
             for bucket in buckets + self.oversize
         ]
-        return sorted(costed, key=lambda pair: (-pair[0], pair[1]))
+        return sorted(costed, key=itemgetter(0), reverse=True)
 
     def _balance(self, files: list[int], buckets: int) -> list[Bucket]:
         needed = volume_bound(self._size_bytes(files), files=len(files), limits=self.limits)

@@ -14,6 +14,7 @@ is set aside exactly until a file comes that fits. All of them take O(n log n).
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from heapq import heappop, heappush, heapreplace
 from operator import index
 from typing import Protocol, SupportsIndex
@@ -70,22 +71,61 @@ def windowed_first_fit(sizes: Sequence[int], *, limits: Limits) -> list[int]:
 
 def first_fit(sizes: Sequence[int], *, limits: Limits) -> list[int]:
     """Put each file into the first bucket with room, in input order: at most 1.7 times the fewest buckets."""
-    return _first_fit(sizes, order=range(len(sizes)), limits=limits)
-
-
-def first_fit_decreasing(sizes: Sequence[int], *, limits: Limits) -> list[int]:
-    """First fit, largest file first: at most 11/9 of the fewest buckets + 6/9 (Dosa 2007)."""
-    return _first_fit(sizes, order=_decreasing(sizes), limits=limits)
+    leaves = 1 << _most_buckets(sizes, limits=limits).bit_length()
+    room = [limits.capacity_bytes] * (2 * leaves)
+    places = [limits.max_files] * leaves
+    numbers = []
+    for size in sizes:
+        node = 1
+        while node < leaves:
+            node += node
+            if room[node] < size:
+                node += 1
+        bucket = node - leaves
+        numbers.append(bucket)
+        places[bucket] -= 1
+        most = room[node] - size if places[bucket] else -1
+        room[node] = most
+        while node > 1:
+            if room[node ^ 1] > most:  # noqa: PLR1730 - max() costs a call, this is the innermost loop
+                most = room[node ^ 1]
+            node >>= 1
+            if room[node] == most:
+                break
+            room[node] = most
+    return numbers
 
 
 def best_fit(sizes: Sequence[int], *, limits: Limits) -> list[int]:
     """Put each file into the fullest bucket with room, in input order: at most 1.7 times the fewest buckets."""
-    return _best_fit(sizes, order=range(len(sizes)), limits=limits)
+    numbers = []
+    room: list[int] = []
+    places: list[int] = []
+    rooms: SortedRooms | RoomTree = SortedRooms(buckets=len(sizes))
+    for size in sizes:
+        bucket = rooms.take(size)
+        if bucket is None:
+            bucket = len(room)
+            room.append(limits.capacity_bytes)
+            places.append(limits.max_files)
+        numbers.append(bucket)
+        room[bucket] -= size
+        places[bucket] -= 1
+        if places[bucket]:
+            rooms.add(bucket, room=room[bucket])
+        if isinstance(rooms, SortedRooms) and rooms.moved > _PATIENCE * len(sizes):
+            rooms = RoomTree(rooms, capacity=limits.capacity_bytes)
+    return numbers
+
+
+def first_fit_decreasing(sizes: Sequence[int], *, limits: Limits) -> list[int]:
+    """First fit, largest file first: at most 11/9 of the fewest buckets + 6/9 (Dosa 2007)."""
+    return _largest_first(first_fit, sizes, limits=limits)
 
 
 def best_fit_decreasing(sizes: Sequence[int], *, limits: Limits) -> list[int]:
     """Best fit, largest file first: at most 11/9 of the fewest buckets in the limit."""
-    return _best_fit(sizes, order=_decreasing(sizes), limits=limits)
+    return _largest_first(best_fit, sizes, limits=limits)
 
 
 def balance(sizes: Sequence[int], *, limits: Limits, buckets: int, cost: CostModel) -> list[int]:
@@ -93,31 +133,8 @@ def balance(sizes: Sequence[int], *, limits: Limits, buckets: int, cost: CostMod
 
     An empty file never gets a bucket of its own, so there are at most as many buckets as files with content.
     """
-    numbers = [0] * len(sizes)
     opened = min(buckets, max(1, len(sizes) - sizes.count(0)))
-    room, files = [limits.capacity_bytes] * opened, [0] * opened
-    ready = [(0.0, bucket) for bucket in range(opened)]
-    set_aside: list[tuple[int, float, int]] = []
-    for file in _decreasing(sizes):
-        size = sizes[file]
-        while set_aside and -set_aside[0][0] >= size:
-            heappush(ready, heappop(set_aside)[1:])
-        while ready and room[ready[0][1]] < size:
-            load_s, bucket = heappop(ready)
-            heappush(set_aside, (-room[bucket], load_s, bucket))
-        if not ready:
-            ready.append((0.0, len(room)))
-            room.append(limits.capacity_bytes)
-            files.append(0)
-        load_s, bucket = ready[0]
-        numbers[file] = bucket
-        room[bucket] -= size
-        files[bucket] += 1
-        if files[bucket] < limits.max_files:
-            heapreplace(ready, (load_s + size * cost.seconds_per_byte + cost.seconds_per_file, bucket))
-        else:
-            heappop(ready)
-    return numbers
+    return _largest_first(partial(_cheapest_fit, opened=opened, cost=cost), sizes, limits=limits)
 
 
 def checked(strategy: PackStrategy) -> Strategy:
@@ -157,33 +174,11 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
-def _decreasing(sizes: Sequence[int]) -> list[int]:
-    return sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
-
-
-def _first_fit(sizes: Sequence[int], *, order: Iterable[int], limits: Limits) -> list[int]:
-    leaves = 1 << _most_buckets(sizes, limits=limits).bit_length()
-    room = [limits.capacity_bytes] * (2 * leaves)
-    places = [limits.max_files] * leaves
+def _largest_first(strategy: Strategy, sizes: Sequence[int], *, limits: Limits) -> list[int]:
+    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     numbers = [0] * len(sizes)
-    for file in order:
-        size, node = sizes[file], 1
-        while node < leaves:
-            node += node
-            if room[node] < size:
-                node += 1
-        bucket = node - leaves
+    for file, bucket in zip(order, strategy([sizes[file] for file in order], limits=limits), strict=True):
         numbers[file] = bucket
-        places[bucket] -= 1
-        most = room[node] - size if places[bucket] else -1
-        room[node] = most
-        while node > 1:
-            if room[node ^ 1] > most:  # noqa: PLR1730 - max() costs a call, this is the innermost loop
-                most = room[node ^ 1]
-            node >>= 1
-            if room[node] == most:
-                break
-            room[node] = most
     return numbers
 
 
@@ -193,25 +188,30 @@ def _most_buckets(sizes: Sequence[int], *, limits: Limits) -> int:
     return min(len(sizes), half_full + len(sizes) // limits.max_files + 1)
 
 
-def _best_fit(sizes: Sequence[int], *, order: Iterable[int], limits: Limits) -> list[int]:
-    numbers = [0] * len(sizes)
-    room: list[int] = []
-    places: list[int] = []
-    rooms: SortedRooms | RoomTree = SortedRooms(buckets=len(sizes))
-    for file in order:
-        size = sizes[file]
-        bucket = rooms.take(size)
-        if bucket is None:
-            bucket = len(room)
+def _cheapest_fit(sizes: Sequence[int], *, limits: Limits, opened: int, cost: CostModel) -> list[int]:
+    """Put each file into the bucket of least cost with room; sizes are decreasing."""
+    numbers = []
+    room, places = [limits.capacity_bytes] * opened, [limits.max_files] * opened
+    ready = [(0.0, bucket) for bucket in range(opened)]
+    set_aside: list[tuple[int, float, int]] = []
+    for size in sizes:
+        while set_aside and -set_aside[0][0] >= size:
+            heappush(ready, heappop(set_aside)[1:])
+        while ready and room[ready[0][1]] < size:
+            load_s, bucket = heappop(ready)
+            heappush(set_aside, (-room[bucket], load_s, bucket))
+        if not ready:
+            ready.append((0.0, len(room)))
             room.append(limits.capacity_bytes)
             places.append(limits.max_files)
-        numbers[file] = bucket
+        load_s, bucket = ready[0]
+        numbers.append(bucket)
         room[bucket] -= size
         places[bucket] -= 1
         if places[bucket]:
-            rooms.add(bucket, room=room[bucket])
-        if isinstance(rooms, SortedRooms) and rooms.moved > _PATIENCE * len(sizes):
-            rooms = RoomTree(rooms, capacity=limits.capacity_bytes)
+            heapreplace(ready, (load_s + size * cost.seconds_per_byte + cost.seconds_per_file, bucket))
+        else:
+            heappop(ready)
     return numbers
 
 

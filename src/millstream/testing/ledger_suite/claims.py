@@ -10,6 +10,7 @@ from millstream.core.operations import (
     ExpireLeases,
     ReadAttempts,
     ReadNextDue,
+    ReadQueuePosition,
     Release,
     Renew,
     SetPaused,
@@ -51,6 +52,21 @@ class Claims(OnALedger):
         a, b, c, d = (bucket.batch_id for bucket in plans)
 
         assert [job.id for job in ledger.do(claim())] == [b, d, a, c]
+
+    def test_the_position_in_the_queue(self, ledger: Driver) -> None:
+        """The ledger tells how many batches of a pipeline a claim would give before one of them."""
+        plans = [plan(a_file(name), cost_s=cost_s) for name, cost_s in [("a", 1), ("b", 5), ("c", 1), ("d", 5)]]
+        a, b, c, d = (bucket.batch_id for bucket in plans)
+        ledger.apply(*plans, plan(a_file("x"), pipeline="others", cost_s=9))
+
+        def positions() -> list[int]:
+            return [ledger.read(ReadQueuePosition(batch_id=name)) for name in (b, d, a, c)]
+
+        assert positions() == [0, 1, 2, 3]
+        ledger.do(SetPaused(batch_id=d, paused=True, at=NOON))
+        assert positions() == [0, 1, 1, 2]
+        ledger.do(claim(limit=1))
+        assert positions() == [0, 0, 0, 1]
 
     def test_no_more_than_the_limit(self, ledger: Driver) -> None:
         """A claim gives at most as many batches as it asks for, and the rest to the next one."""

@@ -65,6 +65,19 @@ class Files(OnALedger):
         ]
         assert ledger.batch(job.id).files == (a, b)
 
+    def test_files_are_found(self, ledger: Driver) -> None:
+        """Files are listed by path, by pipeline, by bucket, or all of them."""
+        mine, other, theirs = plan(a_file("a")), plan(a_file("b")), plan(a_file("a"), pipeline="others")
+        ledger.apply(mine, other, theirs)
+
+        def found(query: ReadFiles) -> list[tuple[str, str]]:
+            return [(row.pipeline, row.path) for row in ledger.read(query)]
+
+        assert found(ReadFiles(path="/in/a")) == [(PIPELINE, "/in/a"), ("others", "/in/a")]
+        assert found(ReadFiles(pipeline=PIPELINE)) == [(PIPELINE, "/in/a"), (PIPELINE, "/in/b")]
+        assert found(ReadFiles(batch_id=other.batch_id)) == [(PIPELINE, "/in/b")]
+        assert len(found(ReadFiles())) == 3
+
     def test_a_bucket_is_planned_once(self, ledger: Driver) -> None:
         """Planning the same bucket again changes nothing, while it waits or when it is done."""
         files = a_file("a"), a_file("b")

@@ -18,6 +18,7 @@ from millstream.core.operations import (
     ReadFiles,
     ReadKnownVersions,
     ReadMeta,
+    ReadNewestBatches,
     ReadPins,
     ReadTotals,
     Revive,
@@ -181,6 +182,19 @@ class Operators(OnALedger):
         assert found(ReadBatches(pipeline="others")) == ["b"]
         assert found(ReadBatches(batch_id="a")) == ["a"]
         assert found(ReadBatches(batch_id="a", states=tuple(FINISHED))) == []
+
+    def test_the_newest_batches_are_found(self, ledger: Driver) -> None:
+        """The batches that were made last are listed newest first, all of them or by state, up to a limit."""
+        ledger.ready("c")
+        ledger.ready("a")
+        ledger.do(open_batch("b", pipeline="others"))
+
+        def found(query: ReadNewestBatches) -> list[str]:
+            return [row.id for row in ledger.read(query)]
+
+        assert found(ReadNewestBatches()) == ["b", "a", "c"]
+        assert found(ReadNewestBatches(limit=2)) == ["b", "a"]
+        assert found(ReadNewestBatches(states=(State.READY,))) == ["a", "c"]
 
     def test_totals(self, ledger: Driver) -> None:
         """Batches, records and bytes are added up for each pipeline and state."""

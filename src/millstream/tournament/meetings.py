@@ -1,0 +1,146 @@
+"""How often each two players met, and what a seating costs.
+
+Theory of operation: a pair that met c times costs f(c): f(0) = 10, f(1) = 0 and f(c) = 3 (c - 1)^2, so unmet pairs
+count first and repeats are spread. (A plain count of repeats settles for fewer pairs where repeats cannot be avoided.)
+A swap changes the counts of two players with two tables only, and what that costs is a sum of entries of two short
+lists, `more[c]` = f(c+1) - f(c) and `less[c]` = f(c-1) - f(c).
+
+Counts live in bands of these lists. Band 0 is as above; pairs to be kept apart count in band 1 and pairs to be kept
+together in band 2, where a meeting costs, or saves, more than any temperature pays for. So a seating that starts with
+its wishes fulfilled keeps them, and one that cannot fulfil all breaks as few as it can. One entry beyond the bands is
+for the diagonal, a player and himself, and costs nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from millstream.tournament.shape import SeatingPlan
+
+UNMET = 10
+"""f(0), in which costs and temperatures are told."""
+
+_REPEAT = 3
+_WISH = 1_000 * UNMET
+
+Steps = tuple[Sequence[int], Sequence[int]]
+"""What one meeting more, and one less, changes of the cost, by the count before."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Meetings:
+    """The symmetric matrix `met` of counts in bands; no pair can meet more than `most` times, now or later."""
+
+    met: list[list[int]]
+    most: int
+
+    @classmethod
+    def none(cls, players: int, *, most: int) -> "Meetings":
+        """Nobody has met anybody."""
+        meetings = cls(met=[[0] * players for _ in range(players)], most=most)
+        for player, row in enumerate(meetings.met):
+            row[player] = 3 * meetings.band
+        return meetings
+
+    @property
+    def band(self) -> int:
+        """The distance from one band to the next: counts go up to `most`, and one step beyond."""
+        return self.most + 2
+
+    def keep_apart(self, p: int, q: int) -> None:
+        """From now on every meeting of the two breaks a wish."""
+        self.met[p][q] = self.met[q][p] = self.band
+
+    def keep_together(self, p: int, q: int) -> None:
+        """From now on every round without a meeting of the two breaks a wish."""
+        self.met[p][q] = self.met[q][p] = 2 * self.band
+
+    def after(self, plan: SeatingPlan) -> "Meetings":
+        """These meetings and those of the plan."""
+        met = [row[:] for row in self.met]
+        for tables in plan:
+            for table in tables:
+                for p, q in combinations(table, 2):
+                    met[p][q] += 1
+                    met[q][p] += 1
+        return Meetings(met=met, most=self.most)
+
+    def cost(self) -> int:
+        """What all pairs cost together."""
+        apart = range(0, self.band * _WISH, _WISH)
+        together = range(self.most * _WISH, (self.most - self.band) * _WISH, -_WISH)
+        cost = [*_costs(self.band, repeat=_REPEAT), *apart, *together]
+        return sum(cost[count] for player, row in enumerate(self.met) for count in row[:player])
+
+    def steps(self, *, repeat: int = _REPEAT) -> Steps:
+        """The lists `more` and `less`; without `repeat` only unmet pairs and wishes count."""
+        cost = _costs(self.band, repeat=repeat)
+        steps = [after - before for before, after in zip(cost, cost[1:], strict=False)]
+        wish = [_WISH] * self.band
+        more = [*steps, 0, *wish, *(-x for x in wish), 0]
+        less = [0, *(-step for step in steps), *(-x for x in wish), *wish, 0]
+        return more, less
+
+    def rank(self) -> tuple[int, int, int, int]:
+        """The larger, the better: broken wishes, unmet pairs, unmet others of one player, and the spread of repeats.
+
+        All four are negative counts.
+        """
+        broken = unmet = spread = 0
+        for player, row in enumerate(self.met):
+            for value in row[:player]:
+                wish, count = divmod(value, self.band)
+                if wish:
+                    broken += count if wish == 1 else self.most - count
+                elif count == 0:
+                    unmet += 1
+                else:
+                    spread += (count - 1) ** 2
+        return -broken, -unmet, -max(row.count(0) for row in self.met), -spread
+
+
+def least_cost(*, pairs: int, met: int, meetings: int) -> int:
+    """What `meetings` cost that bring `met` of all `pairs` together, with the repeats spread evenly."""
+    each, more = divmod(meetings - met, met)
+    return UNMET * (pairs - met) + _REPEAT * (more * (each + 1) ** 2 + (met - more) * each**2)
+
+
+def _costs(band: int, *, repeat: int) -> list[int]:
+    """f(0), f(1) and so on, one for each count of a band."""
+    return [UNMET] + [repeat * (count - 1) ** 2 for count in range(1, band)]
+
+
+def swap_cost(
+    met: Sequence[Sequence[int]], steps: Steps, here: Sequence[int], i: int, there: Sequence[int], j: int
+) -> int:
+    """What exchanging the players at place i of one table and place j of another changes of the cost."""
+    more, less = steps
+    p, q = here[i], there[j]
+    mine, yours = met[p], met[q]
+    change = -2 * more[mine[q]]  # both loops below count a meeting of the two, which there is not
+    for other in here:
+        change += less[mine[other]] + more[yours[other]]
+    for other in there:
+        change += less[yours[other]] + more[mine[other]]
+    return change
+
+
+def swap(met: list[list[int]], here: list[int], i: int, there: list[int], j: int) -> None:
+    """Exchange the players at place i of one table and place j of another, and count their meetings anew."""
+    p, q = here[i], there[j]
+    mine, yours = met[p], met[q]
+    for other in here:
+        if other != p:
+            row = met[other]
+            mine[other] -= 1
+            row[p] -= 1
+            yours[other] += 1
+            row[q] += 1
+    for other in there:
+        if other != q:
+            row = met[other]
+            yours[other] -= 1
+            row[q] -= 1
+            mine[other] += 1
+            row[p] += 1
+    here[i], there[j] = q, p

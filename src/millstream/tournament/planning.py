@@ -1,0 +1,95 @@
+"""The best seating plan that can be found in the time given.
+
+Theory of operation: a plan that reaches the upper bound cannot be beaten, so the cheap sources come first and the
+search ends as soon as one does: (1) the longest design, thinned when players are short; (2) a cyclic search for a
+design that is not known here; (3) the longest design, continued by annealing; (4) annealing of everything. Otherwise
+the best of all counts: most different pairs, then most opponents of the player who has fewest, then the most even
+repeats. Table numbers are settled at the end, which changes none of these.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import comb
+from random import Random
+
+from millstream.tournament import cyclic
+from millstream.tournament.anneal import Room, best_seating, moves_in
+from millstream.tournament.bounds import upper_bound
+from millstream.tournament.checks import check_frame, check_seconds
+from millstream.tournament.designs import Design, longest_design
+from millstream.tournament.dice import dice
+from millstream.tournament.labels import spread_tables
+from millstream.tournament.meetings import Meetings, least_cost
+from millstream.tournament.shape import SeatingPlan, Shape, even_shape, fill
+from millstream.tournament.thin import thinned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A seating plan: `rounds` of tables of players 0..N-1, and what is known about it.
+
+    No plan of its shape can have more than `upper_bound` different pairs; `proved_best` says that this one has as
+    many. Who is at no table of a round sits out. `method` says where it is from.
+    """
+
+    rounds: SeatingPlan
+    distinct_pairs: int
+    upper_bound: int
+    proved_best: bool
+    method: str
+
+
+def plan(players: int, tables: int, seats: int, rounds: int, *, seed: int = 0, seconds: float = 2) -> Schedule:
+    """Seat `players` at `tables` of `seats` for `rounds` rounds so that as many different pairs meet as possible.
+
+    Every table is used in every round, with sizes that differ by one at most; with more players than seats, nobody
+    sits out twice before everybody did once. `seconds` is turned into a number of moves at a fixed rate, so the same
+    arguments give the same plan on any machine; a plan that reaches the upper bound comes sooner. Raises
+    WrongValueError.
+    """
+    check_frame(players=players, tables=tables, seats=seats, rounds=rounds)
+    check_seconds(seconds)
+    shape = even_shape(players, tables=tables, seats=seats, rounds=rounds)
+    bound = upper_bound(players, sizes=shape.sizes)
+    nobody = Meetings.none(players, most=rounds)
+    rng = dice(seed)
+    candidates = _candidates(shape, room=_whole_room(shape, bound=bound, history=nobody), seconds=seconds, rng=rng)
+    best = next(candidates)
+    rank = nobody.after(best.rounds).rank()
+    unmet = comb(players, 2) - bound
+    while -rank[1] > unmet and (other := next(candidates, None)):
+        if (other_rank := nobody.after(other.rounds).rank()) > rank:
+            best, rank = other, other_rank
+    return Schedule(
+        rounds=spread_tables(best.rounds, visits=[[0] * tables for _ in range(players)], rng=rng),
+        distinct_pairs=comb(players, 2) + rank[1],
+        upper_bound=bound,
+        proved_best=-rank[1] == unmet,
+        method=best.method,
+    )
+
+
+def _whole_room(shape: Shape, *, bound: int, history: Meetings) -> Room:
+    """Everything may be changed, until the bound is reached with even repeats."""
+    meetings = sum(comb(size, 2) for sizes in shape.sizes for size in sizes)
+    return Room(
+        groups=[[range(len(sizes))] for sizes in shape.sizes],
+        pinned=[()] * len(shape.sizes),
+        history=history,
+        goal=least_cost(pairs=comb(shape.players, 2), met=bound, meetings=meetings),
+    )
+
+
+def _candidates(shape: Shape, *, room: Room, seconds: float, rng: Random) -> Iterator[Design]:
+    """Plans from the cheapest source to the dearest; at least one."""
+    rounds, tables, seats = len(shape.sizes), len(shape.sizes[0]), max(shape.sizes[0])
+    if not shape.sitting_out[0]:
+        known = longest_design(tables, seats)
+        if len(known.rounds) < rounds and (found := _turned(shape, room=room, seconds=seconds / 4, rng=rng)):
+            known = found
+        if known_here := thinned(known, shape=shape):
+            yield _continued(known_here, shape=shape, room=room, seconds=seconds / 4, rng=rng)
+    seating = best_seating(
+        lambda: _random(shape, start=0, rng=rng), room=room, moves=moves_in(seconds / 2, seats=seats), rng=rng
+    )
+    yield Design(rounds=seating, method="annealing")
