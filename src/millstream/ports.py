@@ -1,6 +1,6 @@
 """Narrow Protocols between the engine and the outside world; each has a conformance suite in `testing`."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -182,11 +182,3 @@ class Pool(Protocol):
     async def stop(self) -> None:
         """End all workers; attempts that still run end as lost; idempotent."""
         ...
-
-
-EventSink = Callable[[object], None]
-"""Receives every event; must not block; what it raises is logged and goes no further."""
-
-Sleep = Callable[[float], Awaitable[None]]
-PackStrategy = Callable[[Sequence[int], int], Iterable[int]]
-"""A user's packing strategy: sizes and capacity in bytes -> for each file the number of its bucket."""

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from millstream.adapters.clock import Anchor, SystemClock
-from millstream.adapters.filework import CopyTo, MergeTo, Verify
+from millstream.adapters.filework import CopyTo, MergeFormat, MergeTo, Verify
 from millstream.adapters.folder import FolderLister
 from millstream.adapters.jsonkey import json_key_reader
 from millstream.adapters.localzone import local_zone
@@ -81,7 +81,7 @@ def run(config: Config, *, listeners: Sequence[Listener] = (), is_quiet: bool = 
         nursery = Nursery.start(
             {pipeline.name: handler_of(pipeline) for pipeline in config.pipelines},
             readers={stream.name: SegmentReader(spool_folder(state, stream.name)) for stream in config.streams},
-            scratch=_make_folder(state / "scratch"),
+            scratch=str(_make_folder(state / "scratch")),
             is_quiet=is_quiet,
         )
         stack.enter_context(nursery)
@@ -104,12 +104,9 @@ async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequ
     ledger = SqliteLedger(state / LEDGER, on_full=partial(log.warning, "the disk is full, waiting for room: %s"))
     try:
         clock = await engine_clock(ledger, speed=config.engine.speed)
-        tallies = Tallies(
-            {
-                **dict.fromkeys((s.name for s in config.streams), Kind.MINIBATCH),
-                **dict.fromkeys((f.name for f in config.files), Kind.BUCKET),
-            }
-        )
+        kinds = dict.fromkeys((stream.name for stream in config.streams), Kind.MINIBATCH)
+        kinds |= dict.fromkeys((files.name for files in config.files), Kind.BUCKET)
+        tallies = Tallies(kinds, began_at=clock.now(), speed=clock.speed)
         parts = _Parts(
             state=state,
             ledger=ledger,
@@ -326,7 +323,7 @@ def _built_in(files: FilesConfig) -> Handler:
     if files.copy_to:
         return CopyTo(files.copy_to)
     if files.merge_to:
-        return MergeTo(files.merge_to, format=files.merge_format)
+        return MergeTo(files.merge_to, format=MergeFormat(files.merge_format))
     return Verify() if files.verify else _complete
 
 

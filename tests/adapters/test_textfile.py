@@ -67,9 +67,16 @@ async def read_bytes(source: TextFile, size_bytes: int) -> tuple[bytes, str]:
     return data, position
 
 
+async def nothing_comes(source: TextFile) -> None:
+    """A few looks find nothing; the read that waited for it is cancelled."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5 * POLL_S):
+            await source.read()
+
+
 def run(scenario: Coroutine[None, None, T]) -> T:
     """Run a scenario that must not hang."""
-    return asyncio.run(asyncio.wait_for(scenario, timeout=1))
+    return asyncio.run(asyncio.wait_for(scenario, timeout=10))
 
 
 def joined(blocks: list[Lines]) -> bytes:
@@ -81,6 +88,11 @@ def append(path: Path, data: bytes) -> None:
     """Write as a logger does."""
     with path.open("ab") as file:
         file.write(data)
+
+
+def rotate(path: Path, name: str) -> Path:
+    """Rename as a log rotation does."""
+    return path.rename(path.with_name(name))
 
 
 @contextmanager
@@ -152,16 +164,16 @@ def test_a_followed_log_is_read_once_over_rotations_and_restarts(steps: list[tup
         return taken + more, position
 
     async def scenario(path: Path) -> tuple[bytes, bytes]:
-        written, taken, position = b"begin\n", b"", None
+        written = b"begin\n"
         append(path, written)
+        taken, position = await read_on(path, b"", len(written), None)
         for number, (step, data) in enumerate(steps):
             lines = b"%d" % number + data + b"\n"
             if step == "truncate":  # loses what was not read
                 taken, position = await read_on(path, taken, len(written), position)
                 os.truncate(path, 0)
             elif step.startswith("rename"):
-                old = path.with_name(f"log.{number}")
-                path.rename(old)
+                old = rotate(path, f"log.{number}")
                 if step == "rename and append":
                     append(old, b"late\n")
                     written += b"late\n"
@@ -265,12 +277,9 @@ def test_a_followed_line_waits_for_its_newline(tmp_path: Path) -> None:
     async def scenario() -> tuple[bytes, bytes]:
         async with reading(path, follow=True) as source:
             first, _ = await read_bytes(source, 2)
-            waiting = asyncio.create_task(source.read())
-            await asyncio.sleep(POLL_S)
+            await nothing_comes(source)
             append(path, b"ves\n")
-            then = await waiting
-            assert then is not None
-            return first, then.data
+            return first, (await read_bytes(source, 7))[0]
 
     assert run(scenario()) == (b"1\n", b"halves\n")
 
@@ -283,7 +292,7 @@ def test_a_log_is_read_to_its_end_before_its_successor(tmp_path: Path) -> None:
     async def scenario() -> bytes:
         async with reading(path, follow=True) as source:
             first, _ = await read_bytes(source, 2)
-            path.rename(tmp_path / "log.1")
+            rotate(path, "log.1")
             append(tmp_path / "log.1", b"2\nlast")
             path.write_bytes(b"3\n")
             then, _ = await read_bytes(source, 9)
@@ -297,19 +306,19 @@ def test_a_missing_successor_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"1\n2\n")
 
-    async def scenario() -> tuple[bytes, bytes]:
+    async def scenario() -> tuple[bytes, list[bytes], list[bytes]]:
         async with reading(path, follow=True, block_bytes=2) as source:
             first, position = await read_bytes(source, 2)
-            path.rename(tmp_path / "log.1")
-            waiting = asyncio.create_task(read_bytes(source, 4))
+            rotate(path, "log.1")
             async with reading(path, follow=True, position=position) as other:
-                await asyncio.sleep(2 * POLL_S)
-                other_waiting = asyncio.create_task(read_bytes(other, 4))
-                await asyncio.sleep(2 * POLL_S)
+                rests = [await read_bytes(source, 2), await read_bytes(other, 2)]
+                await nothing_comes(source)
+                await nothing_comes(other)
                 path.write_bytes(b"3\n")
-                return first + (await waiting)[0], first + (await other_waiting)[0]
+                successors = [await read_bytes(source, 2), await read_bytes(other, 2)]
+        return first, [rest for rest, _ in rests], [data for data, _ in successors]
 
-    assert run(scenario()) == (b"1\n2\n3\n", b"1\n2\n3\n")
+    assert run(scenario()) == (b"1\n", [b"2\n", b"2\n"], [b"3\n", b"3\n"])
 
 
 def test_a_log_that_is_gone_for_good_is_not_missed(tmp_path: Path) -> None:
@@ -322,10 +331,9 @@ def test_a_log_that_is_gone_for_good_is_not_missed(tmp_path: Path) -> None:
             _, position = await read_bytes(source, 2)
         path.unlink()
         async with reading(path, follow=True, position=position) as source:
-            waiting = asyncio.create_task(read_bytes(source, 2))
-            await asyncio.sleep(2 * POLL_S)
+            await nothing_comes(source)
             path.write_bytes(b"2\n")
-            return (await waiting)[0]
+            return (await read_bytes(source, 2))[0]
 
     assert run(scenario()) == b"2\n"
 

@@ -1,6 +1,7 @@
 """Names of batches: the same work has the same name, other work another one."""
 
 import re
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +29,7 @@ def test_minibatches_are_named_by_number(one: int, other: int) -> None:
 
 
 @given(contents, contents, st.randoms())
-def test_buckets_are_named_by_content(one: list[FileRef], other: list[FileRef], random: st.random.Random) -> None:
+def test_buckets_are_named_by_content(one: list[FileRef], other: list[FileRef], random: Random) -> None:
     """A bucket has the same name whatever the order of its files, and another one when any version differs."""
     shuffled = random.sample(one, len(one))
 

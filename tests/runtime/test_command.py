@@ -13,7 +13,7 @@ from millstream.core.model import Discard, Done, Retry
 from millstream.errors import InvalidValueError
 from millstream.runtime.batch import Batch, Context
 from millstream.runtime.command import CommandHandler
-from runtime.hosts import bucket, job, listed, lives, until, with_host_pool
+from runtime.hosts import bucket, job, listed, lives, until, wait_until, with_host_pool
 
 RECORDS = b'{"n": 1}\n{"n": 2}\n'
 
@@ -132,7 +132,7 @@ def test_a_time_out_terminates_the_group(tmp_path: Path):
 
     assert result.outcome == Retry(error="timed out after 500ms")
     assert (tmp_path / "cleaned").exists()
-    assert not lives(int((tmp_path / "pid").read_text()))
+    wait_until(lambda: not lives(int((tmp_path / "pid").read_text())))
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_what_a_command_leaves_in_its_group_is_killed(tmp_path: Path):
     outcome = run(f"sleep 1000 & echo $! > {tmp_path}/pid", scratch=tmp_path)
 
     assert outcome == Done()
-    assert not lives(int((tmp_path / "pid").read_text()))
+    wait_until(lambda: not lives(int((tmp_path / "pid").read_text())))
 
 
 def test_commands_of_a_host_that_dies_are_killed(tmp_path: Path):

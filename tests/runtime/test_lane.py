@@ -247,25 +247,32 @@ def test_what_a_handler_returns_after_its_time_does_not_count(tmp_path: Path):
     assert result.outcome == Retry(error="timed out after 100ms")
 
 
-def stuck(batch, context):
-    """Cannot be interrupted."""
-    time.sleep(1_000_000)
-
-
-def stubborn(batch, context):
-    """Will not be interrupted."""
+def stuck(begin):
+    """Hears of nothing: the interrupt waits for the end of a call into C."""
     while True:
         try:
+            begin()
+            time.sleep(1_000_000)
+        except BaseException:
+            continue
+
+
+def stubborn(begin):
+    """Is interrupted and goes on."""
+    while True:
+        try:
+            begin()
             while True:
                 pass
         except BaseException:
             continue
 
 
-async def deaf(batch, context):
-    """Will not be cancelled."""
+async def deaf(begin):
+    """Is cancelled and goes on."""
     while True:
         try:
+            begin()
             await asyncio.sleep(1_000_000)
         except asyncio.CancelledError:
             continue
@@ -279,15 +286,14 @@ def test_a_stuck_attempt_ends_with_its_host_and_harms_nobody(tmp_path: Path, nev
 
     def handler(batch, context):
         if batch.id == "stuck":
-            (tmp_path / "pid").write_text(str(os.getpid()))
-            return never_ends(batch, context)
+            return never_ends((tmp_path / "begun").touch)
         while batch.id == "neighbour" and not release.exists():
             time.sleep(0.001)
         return Done(str(os.getpid()))
 
     async def scenario(pool):
         stuck = asyncio.ensure_future(pool.run(job("stuck")))
-        await until((tmp_path / "pid").exists)
+        await until((tmp_path / "begun").exists)
         neighbour = asyncio.ensure_future(pool.run(job("neighbour")))
         old = (await pool.run(job("before"))).outcome.detail
         stuck.cancel()
@@ -306,11 +312,15 @@ def test_a_stuck_attempt_ends_with_its_host_and_harms_nobody(tmp_path: Path, nev
 
 def test_a_stuck_attempt_that_timed_out_is_charged(tmp_path: Path):
     """A handler that is killed for its time-out has timed out; its host did not crash."""
-    result = with_host_pool(stuck, lambda pool: pool.run(job()), scratch=tmp_path, timeout_s=0.1, grace_s=0.1)
 
-    assert result.outcome == Retry(error="timed out after 100ms")
+    def handler(batch, context):
+        stuck((tmp_path / "begun").touch)
+
+    result = with_host_pool(handler, lambda pool: pool.run(job()), scratch=tmp_path, timeout_s=0.5, grace_s=0.1)
+
+    assert result.outcome == Retry(error="timed out after 500ms")
     assert (result.charged, result.lost, result.alone) == (True, False, False)
-    assert result.seconds >= 0.2
+    assert result.seconds >= 0.6
 
 
 def test_a_call_cancelled_again_and_again_still_waits(tmp_path: Path):
@@ -318,8 +328,7 @@ def test_a_call_cancelled_again_and_again_still_waits(tmp_path: Path):
     begun = tmp_path / "begun"
 
     def handler(batch, context):
-        begun.write_text(str(os.getpid()))
-        stuck(batch, context)
+        stuck(lambda: begun.write_text(str(os.getpid())))
 
     async def scenario(pool):
         call = asyncio.ensure_future(pool.run(job()))

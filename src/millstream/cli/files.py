@@ -41,5 +41,5 @@ def _run(args: argparse.Namespace) -> int:
     (files,) = config.files
     with progress(config, is_quiet=args.quiet) as listeners:
         plan = plan_files(files, config.engine, listeners=listeners)
-    show_plan(plan, capacity=files.capacity, as_json=wants_json(args))
+    show_plan(plan, workers=files.workers, as_json=wants_json(args))
     return int(Exit.DONE)

@@ -46,7 +46,7 @@ class Case:
         return (self.around.terms or {}).get(self.batch.pipeline)
 
     @property
-    def nobody(self) -> str | None:
+    def absence(self) -> str | None:
         """Why no engine works on its pipeline now, None when one does."""
         if self.around.engine_pid is None:
             return "no engine is running on this state folder"
@@ -105,13 +105,13 @@ def _open(case: Case) -> Iterator[str]:
     passed = min(dues, default=case.around.now_s + 1) <= case.around.now_s
     if not passed:
         fate = "closes " + ", or ".join(_ways_to_close(case))
-    elif case.nobody:
+    elif case.absence:
         fate = f"closes at once when an engine is started: its deadline passed at {case.time(min(dues))}"
     else:
         fate = f"is being closed: its deadline passed at {case.time(min(dues))}"
     yield f"open since {case.time(case.batch.opened_at)}, {fate}; {case.content}"
-    if case.nobody:
-        yield case.nobody if passed else f"{case.nobody}; its deadline stays what it is"
+    if case.absence:
+        yield case.absence if passed else f"{case.absence}; its deadline stays what it is"
     if case.batch.cancelled:
         yield f"cancelled by an operator{case.when('cancelled', among=case.events)}: it is discarded when it closes"
 
@@ -140,31 +140,31 @@ def _ways_to_close(case: Case) -> Iterator[str]:
 
 def _ready(case: Case) -> Iterator[str]:
     batch = case.batch
-    made = (
+    by = (
         f"closed at {case.time(batch.closed_at)} by {batch.cut}"
         if batch.cut
-        else f"planned at {case.time(batch.opened_at)}"
+        else f"planned at {case.time(batch.closed_at)}"
     )
-    made = f"{made}, {case.content}"
-    if case.nobody:
+    made = f"{by}, {case.content}"
+    if case.absence:
         yield made
-        yield f"{case.nobody}; it is worked as soon as one does"
+        yield f"{case.absence}; the next one to run {batch.pipeline} works it"
     elif batch.paused or case.around.is_paused:
         yield made
     else:
         workers = f"one of {counted(case.terms.workers, 'worker')}" if case.terms else "a worker"
         yield f"{made}; waits for {workers}"
         if case.queue_position:
-            yield f"{counted(case.queue_position, 'ready batch')} of {batch.pipeline} are claimed before it"
+            yield f"before it in the queue: {counted(case.queue_position, 'ready batch')} of {batch.pipeline}"
         else:
-            yield f"it is the next batch of {batch.pipeline} to be claimed"
+            yield f"it is the next of {batch.pipeline} to be claimed"
 
 
 def _running(case: Case) -> Iterator[str]:
     batch = case.batch
-    if case.nobody:
+    if case.absence:
         yield f"{case.this_attempt} was claimed at {case.time(batch.claimed_at)} by {batch.owner}, which has ended"
-        yield f"{case.nobody}; the next one gives it another attempt at once"
+        yield f"{case.absence}; the next one to run {batch.pipeline} gives it another attempt"
     elif batch.started_at is not None:
         began = f"began at {case.time(batch.started_at)}, {case.ago(batch.started_at)}"
         yield f"{case.this_attempt} runs on {batch.owner}: {began}; {case.content}"
@@ -184,8 +184,8 @@ def _waiting(case: Case) -> Iterator[str]:
         yield f"{case.this_attempt} failed{ago}: {last.error}; next attempt {when}"
     else:
         yield f"its file had changed and is given time to settle; first attempt {when}"
-    if case.nobody:
-        yield f"{case.nobody}; it is not tried before one does"
+    if case.absence:
+        yield f"{case.absence}; the next one to run {case.batch.pipeline} tries it"
 
 
 def _done(case: Case) -> Iterator[str]:

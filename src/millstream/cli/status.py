@@ -162,8 +162,8 @@ def draw_snapshot(snapshot: Snapshot, *, console: Console) -> None:
 def _totals_line(pipeline: PipelineRow, *, totals: Sequence[TotalRow]) -> Text:
     line = Text(f"{pipeline.name}: ")
     if pipeline.kind is Kind.MINIBATCH:
-        accepted = f"{counted(pipeline.accepted_records, 'record')}, {format_size(pipeline.accepted_bytes)}"
-        line.append(f"{accepted}, accepted; ")
+        accepted = f"{counted(pipeline.accepted_records, 'record')} accepted, {format_size(pipeline.accepted_bytes)}"
+        line.append(f"{accepted}; ")
     noun = "file" if pipeline.kind is Kind.BUCKET else "record"
     own = {row.state: row for row in totals if row.pipeline == pipeline.name}
     parts = [

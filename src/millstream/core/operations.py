@@ -12,17 +12,17 @@ from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Eviction, FileRef, Job, Kind
 
 Ranges = tuple[tuple[int, int], ...]
-Result = TypeVar("Result", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Operation(Generic[Result]):
-    """A change of the ledger whose result is a `Result`."""
+class Operation(Generic[Result_co]):
+    """A change of the ledger whose result is a `Result_co`."""
 
     __slots__ = ()
 
 
-class Query(Generic[Result]):
-    """A question to the ledger that is answered by a `Result`."""
+class Query(Generic[Result_co]):
+    """A question to the ledger that is answered by a `Result_co`."""
 
     __slots__ = ()
 

@@ -78,11 +78,6 @@ class Dispatcher:
         self.settled = asyncio.Event()
         self.is_idle = False
 
-    @property
-    def in_hand(self) -> int:
-        """How many batches are claimed and not yet brought home."""
-        return len(self._in_hand)
-
     def ring(self) -> None:
         """Something may be ready: look."""
         self._rung.set()

@@ -40,8 +40,8 @@ class PipelineIntake(Protocol):
     """Whether it came to its end by itself."""
 
     @property
-    def bounded(self) -> bool:
-        """Whether it has an end, so that stopping before keeps work."""
+    def leaves_input(self) -> bool:
+        """Whether a stop before the end leaves input that the next start goes on with."""
         ...
 
     def stop(self) -> None:
@@ -179,7 +179,7 @@ class Engine:
         kept = await self._unfinished()
         for name, tally in self._tallies.of.items():
             tally.seconds, tally.kept = seconds, kept.get(name, 0)
-        if kept or any(intake.bounded and not intake.exhausted for intake in self._intakes):
+        if kept or any(intake.leaves_input and not intake.exhausted for intake in self._intakes):
             return Exit.KEPT
         own = {pipeline.work.pipeline for pipeline in self._pipelines}
         totals = await self._ledger.read(ReadTotals())

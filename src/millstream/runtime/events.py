@@ -24,9 +24,10 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsAccepted:
-    """Records became durable."""
+    """Records became durable at engine time `at`."""
 
     pipeline: str
+    at: float
     records: int
     size_bytes: int
     open_batches: int

@@ -75,8 +75,8 @@ class FilesIntake:
         self._stopping = asyncio.Event()
 
     @property
-    def bounded(self) -> bool:
-        """Whether it looks only once, so that stopping before that keeps work."""
+    def leaves_input(self) -> bool:
+        """Whether a stop before the end leaves files that the next start looks for."""
         return self._settings.schedule is None
 
     def stop(self) -> None:

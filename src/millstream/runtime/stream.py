@@ -76,9 +76,9 @@ class StreamIntake:
         self._last_sync = float("-inf")
 
     @property
-    def bounded(self) -> bool:
-        """Whether the source has an end, so that stopping before it keeps work."""
-        return self._source.bounded
+    def leaves_input(self) -> bool:
+        """Whether a stop before the end leaves input that the next start goes on with."""
+        return self._source.bounded and self._source.replayable
 
     def stop(self) -> None:
         """Take in nothing more; `run` then closes or keeps what is open and returns."""
@@ -246,6 +246,7 @@ class StreamIntake:
             self._events.emit(
                 RecordsAccepted(
                     pipeline=self.name,
+                    at=now,
                     records=commit.records,
                     size_bytes=commit.size_bytes,
                     open_batches=len(self._intake),

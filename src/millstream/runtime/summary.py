@@ -20,7 +20,11 @@ PERCENTILE = 0.99
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What one pipeline did during this run; `lateness_s` in real seconds, by kind of close that was due."""
+    """What one pipeline did during this run.
+
+    Durations are real seconds: `seconds` of the whole run, `intake_s` until the last record was durable, `lateness_s`
+    of every minibatch that was due by time or idle gap.
+    """
 
     name: str
     kind: Kind
@@ -41,7 +45,10 @@ class Tally:
     changed: int = 0
     gone: int = 0
     seconds: float = 0.0
+    intake_s: float = 0.0
     kept: int = 0
+    began_at: float = 0.0
+    speed: float = 1.0
 
     def note(self, event: Event) -> None:
         """Count one event of this pipeline."""
@@ -49,6 +56,7 @@ class Tally:
             case RecordsAccepted():
                 self.accepted += event.records
                 self.accepted_bytes += event.size_bytes
+                self.intake_s = (event.at - self.began_at) / self.speed
             case BatchClosed():
                 self.closed[event.cut] += 1
                 if event.late_s is not None:
@@ -109,7 +117,7 @@ class Tally:
                 "lower_bound": self.lower_bound,
                 **rest,
             }
-        rate = self.accepted / self.seconds if self.seconds else 0.0
+        rate = self.accepted / self.intake_s if self.intake_s else 0.0
         return {
             "pipeline": self.name,
             "batches_ok": self.ok,
@@ -129,8 +137,8 @@ class Tally:
 class Tallies:
     """A listener that keeps a tally for every pipeline."""
 
-    def __init__(self, kinds: dict[str, Kind]) -> None:
-        self.of = {name: Tally(name=name, kind=kind) for name, kind in kinds.items()}
+    def __init__(self, kinds: dict[str, Kind], *, began_at: float = 0.0, speed: float = 1.0) -> None:
+        self.of = {name: Tally(name=name, kind=kind, began_at=began_at, speed=speed) for name, kind in kinds.items()}
 
     def __call__(self, event: Event) -> None:
         """Count `event` where it belongs."""

@@ -226,7 +226,7 @@ class _MemoryLog:
 
     def piece(self, position: int, end: int) -> bytes:
         """Synced bytes from `position` on, at most up to `end`, to the end of their segment and 1 MiB; or nothing."""
-        base = max((base for base in self.segments if base <= position), default=position)
+        base = max((base for base in list(self.segments) if base <= position), default=position)
         stop = max(position, min(end, self.synced, position + READ_BYTES))
         return bytes(self.segments.get(base, b"")[position - base : stop - base])
 

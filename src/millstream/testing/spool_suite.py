@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, closing
 from typing import Protocol
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millstream.errors import SpoolDamagedError
@@ -71,7 +71,8 @@ class SpoolSuite:
 
     # --- append, sync, read ---------------------------------------------------------------------------------------
 
-    @settings(deadline=None, max_examples=30)
+    # One property for many spools: an example that failed with one of them is worth a try with all.
+    @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.differing_executors])
     @given(
         pieces=st.lists(st.binary(min_size=1, max_size=40), max_size=20),
         syncs=st.sets(st.integers(0, 20)),

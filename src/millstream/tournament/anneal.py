@@ -47,7 +47,7 @@ def moves_in(seconds: float, *, seats: int) -> int:
 
     A core of 2023 needs about half of the time (bench/tournament.py); a move takes longer at larger tables.
     """
-    return int(seconds * 1_000_000 / (0.9 + 0.2 * seats))
+    return int(seconds * 1_000_000 / (0.7 + 0.15 * seats))
 
 
 def best_seating(start: Callable[[], SeatingPlan], *, room: Room, moves: int, rng: Random) -> SeatingPlan:

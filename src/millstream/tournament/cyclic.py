@@ -74,6 +74,8 @@ def search(tables: int, *, seats: int, rounds: int, moves: int, rng: Random) -> 
 def _splits(tables: int, seats: int, rounds: int) -> Iterator[Circles]:
     """The ways to split all players into circles and at most one fixed player per table, with orbits enough."""
     players = tables * seats
+    if seats > tables:
+        return
     for modulus in range(rounds, (players - 1) // (seats - 1) + 1):
         for fixed in range(players % modulus, tables + 1, modulus):
             split = Circles(modulus=modulus, circles=(players - fixed) // modulus, fixed=fixed)

@@ -60,7 +60,5 @@ def meeting_counts(plan: SeatingPlan, *, players: int) -> list[list[int]]:
 
 def _fewest_links(met: Sequence[Sequence[int]]) -> int:
     circles = [sum(1 << other for other, count in enumerate(row) if count) for row in met]
-    links = (
-        (circles[p] & circles[q]).bit_count() for p, q in combinations(range(len(met)), 2) if not met[p][q]
-    )
+    links = ((circles[p] & circles[q]).bit_count() for p, q in combinations(range(len(met)), 2) if not met[p][q])
     return min(links, default=len(met))

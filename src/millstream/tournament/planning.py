@@ -8,7 +8,7 @@ repeats. Table numbers are settled at the end, which changes none of these.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 from random import Random
 
@@ -83,13 +83,35 @@ def _whole_room(shape: Shape, *, bound: int, history: Meetings) -> Room:
 def _candidates(shape: Shape, *, room: Room, seconds: float, rng: Random) -> Iterator[Design]:
     """Plans from the cheapest source to the dearest; at least one."""
     rounds, tables, seats = len(shape.sizes), len(shape.sizes[0]), max(shape.sizes[0])
+    moves = moves_in(seconds, seats=seats)
     if not shape.sitting_out[0]:
         known = longest_design(tables, seats)
-        if len(known.rounds) < rounds and (found := _turned(shape, room=room, seconds=seconds / 4, rng=rng)):
-            known = found
-        if known_here := thinned(known, shape=shape):
-            yield _continued(known_here, shape=shape, room=room, seconds=seconds / 4, rng=rng)
-    seating = best_seating(
-        lambda: _random(shape, start=0, rng=rng), room=room, moves=moves_in(seconds / 2, seats=seats), rng=rng
+        if len(known.rounds) < rounds:
+            found = cyclic.search(tables, seats=seats, rounds=rounds, moves=moves // 8, rng=rng)
+            known = Design(rounds=found, method="cyclic search") if found else known
+        if base := thinned(known, shape=shape):
+            yield _continued(base, shape=shape, room=room, moves=moves // 4, rng=rng)
+    annealed = best_seating(lambda: _random_rounds(shape, first=0, rng=rng), room=room, moves=moves // 2, rng=rng)
+    yield Design(rounds=annealed, method="annealing")
+
+
+def _continued(base: Design, *, shape: Shape, room: Room, moves: int, rng: Random) -> Design:
+    """The base and, where it is too short, more rounds by annealing."""
+    played = len(base.rounds)
+    if played == len(shape.sizes):
+        return base
+    after = replace(room, groups=[[]] * played + list(room.groups[played:]))
+    rounds = best_seating(
+        lambda: base.rounds + _random_rounds(shape, first=played, rng=rng), room=after, moves=moves, rng=rng
     )
-    yield Design(rounds=seating, method="annealing")
+    return Design(rounds=rounds, method=f"{base.method}, then annealing")
+
+
+def _random_rounds(shape: Shape, *, first: int, rng: Random) -> SeatingPlan:
+    """Everybody at a random table, from round `first` on."""
+    rounds = []
+    for turn in range(first, len(shape.sizes)):
+        players = shape.seated(turn)
+        rng.shuffle(players)
+        rounds.append(fill(players, sizes=shape.sizes[turn]))
+    return rounds

@@ -13,6 +13,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from millstream.errors import LedgerVersionError
 
 GROUP = 1000
 BUSY_MS = 30_000
+BUSY_RETRY_S = 0.01
 FULL_RETRY_S = 1.0
 DOORBELL = "doorbell"
 
@@ -61,7 +63,7 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
     db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     db.execute(f"PRAGMA synchronous = {synchronous}")
-    db.execute("PRAGMA journal_mode = WAL")
+    _use_wal(db)
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         db.close()
@@ -69,6 +71,20 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
     if version < SCHEMA_VERSION:
         _create(db)
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to WAL mode; when another process switches a new file at the same moment, SQLite itself does not wait."""
+    give_up_at = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(BUSY_RETRY_S)
+        else:
+            return
 
 
 def _create(db: sqlite3.Connection) -> None:

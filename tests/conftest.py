@@ -1,4 +1,4 @@
-"""Asserts of the conformance suites tell their values like those of a test file."""
+"""What all tests share: asserts of the conformance suites show their values like those of a test file."""
 
 import pytest
 
