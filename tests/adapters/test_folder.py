@@ -6,14 +6,13 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from glob import glob
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millstream.adapters.folder import FolderLister
+from millstream.adapters.folder import FolderLister, common_root
 from millstream.errors import SourceError
 from millstream.ports import Listing
 from millstream.testing.clock import ManualClock
@@ -101,9 +100,9 @@ def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("*/*.csv", ["one/b.csv", "three/d.csv"]),
         ("**/*.csv", ["a.csv", "one/b.csv", "one/two/c.csv", "three/d.csv"]),
         ("**", ["a.csv", "one/b.csv", "one/b.txt", "one/two/c.csv", "three/d.csv"]),
-        ("o*", ["b.csv", "b.txt", "two/c.csv"]),
+        ("o*", ["one/b.csv", "one/b.txt", "one/two/c.csv"]),
         ("**/two/*", ["one/two/c.csv"]),
-        ("one/**/*.csv", ["b.csv", "two/c.csv"]),
+        ("one/**/*.csv", ["one/b.csv", "one/two/c.csv"]),
         ("[ot]*/?.csv", ["one/b.csv", "three/d.csv"]),
         ("nothing*", []),
         ("nowhere/*", []),
@@ -111,19 +110,22 @@ def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_globs_match_names_and_folders(tmp_path: Path, pattern: str, expected: list[str]) -> None:
-    """A folder that matches stands for all below it; names are relative to the part without wildcards."""
+    """A folder that matches stands for all below it."""
     for name in ("a.csv", "one/b.csv", "one/b.txt", "one/two/c.csv", "three/d.csv"):
         make(tmp_path / name)
 
     listing = scan(tmp_path / pattern)
 
-    root = tmp_path / "one" if pattern.startswith("one/") else tmp_path
-    assert [file.path for file in listing.settled] == [
-        str(path)
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and str(path.relative_to(root)) in names(listing)
-    ]
-    assert names(listing) == ([f"one/{name}" for name in expected] if pattern == "o*" else expected)
+    assert [file.path for file in listing.settled] == [str(tmp_path / name) for name in expected]
+
+
+def test_what_a_glob_finds_is_named_relative_to_its_fixed_part(tmp_path: Path) -> None:
+    """The root ends where the wildcards begin."""
+    make(tmp_path / "one/two/c.csv")
+
+    (file,) = scan(tmp_path / "one/*/*.csv").settled
+
+    assert (file.root, file.name) == (str(tmp_path / "one"), "two/c.csv")
 
 
 def test_what_exists_is_no_glob(tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ def test_a_walk_finds_what_a_naive_one_finds(tree: list[str], starts: list[str])
         expected = {
             str(path)
             for start in starts
-            for top in map(Path, glob(f"{root}/{start}", recursive=True, include_hidden=True))
+            for top in ([root] if start == "." else root.glob(start))
             for path in (top.rglob("*") if top.is_dir() else [top])
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
         }
@@ -349,10 +351,10 @@ def test_the_common_root_holds_every_root(tmp_path: Path) -> None:
     make(tmp_path / "a/b/x")
     make(tmp_path / "a/c/x")
 
-    def common_root(*names: str) -> str:
-        return FolderLister([str(tmp_path / name) for name in names], settle_s=0).common_root()
+    def root_of(*names: str) -> str:
+        return common_root([str(tmp_path / name) for name in names])
 
-    assert common_root("a/b") == str(tmp_path / "a/b")
-    assert common_root("a/b", "a/c") == str(tmp_path / "a")
-    assert common_root("a/b/x") == str(tmp_path / "a/b")
-    assert common_root("a/b/*", "a/c/x") == str(tmp_path / "a")
+    assert root_of("a/b") == str(tmp_path / "a/b")
+    assert root_of("a/b", "a/c") == str(tmp_path / "a")
+    assert root_of("a/b/x") == str(tmp_path / "a/b")
+    assert root_of("a/b/*", "a/c/x") == str(tmp_path / "a")

@@ -5,9 +5,10 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from rich.console import Console
@@ -26,8 +27,11 @@ from millstream.core.operations import (
     OpenBatch,
     Operation,
     PlanBucket,
+    Query,
     SetMeta,
 )
+
+Answer = TypeVar("Answer")
 
 NOON = datetime(2025, 7, 20, 12, 0, tzinfo=UTC).timestamp()
 
@@ -41,16 +45,19 @@ class Mill:
         self.set_clock(5)
 
     def apply(self, *operations: Operation[object]) -> list[object]:
-        """Apply operations to the ledger."""
+        """Apply operations to the ledger, in one transaction."""
+        return asyncio.run(self._with_ledger(lambda ledger: ledger.apply(operations)))
 
-        async def work() -> list[object]:
-            ledger = SqliteLedger(self.folder / "ledger.db", synchronous="OFF", inline=True)
-            try:
-                return await ledger.apply(operations)
-            finally:
-                await ledger.close()
+    def read(self, query: Query[Answer]) -> Answer:
+        """Answer a query."""
+        return asyncio.run(self._with_ledger(lambda ledger: ledger.read(query)))
 
-        return asyncio.run(work())
+    async def _with_ledger(self, work: Callable[[SqliteLedger], Awaitable[Answer]]) -> Answer:
+        ledger = SqliteLedger(self.folder / "ledger.db", synchronous="OFF", inline=True)
+        try:
+            return await work(ledger)
+        finally:
+            await ledger.close()
 
     def at(self, minute: float) -> float:
         """Engine seconds."""
@@ -116,7 +123,9 @@ class Mill:
     def plan(self, batch_id: str, *paths: str, cost_s: float = 1.0, oversize: bool = False) -> None:
         """Plan a bucket of the pipeline nightly at 12:00:00, files of 1 kB."""
         self.declare("nightly", kind=Kind.BUCKET)
-        files = tuple(FileRef(path=path, size_bytes=1_000, mtime_ns=1, inode=number) for number, path in enumerate(paths))
+        files = tuple(
+            FileRef(path=path, size_bytes=1_000, mtime_ns=1, inode=number) for number, path in enumerate(paths)
+        )
         self.apply(
             PlanBucket(
                 batch_id=batch_id,
@@ -211,5 +220,11 @@ def run_in_terminal(run: Callable[..., int], monkeypatch: pytest.MonkeyPatch) ->
 def screen() -> Console:
     """A terminal of 120 columns without colours; what was written is in `screen.file`."""
     return Console(
-        file=io.StringIO(), force_terminal=True, width=120, color_system=None, highlight=False, markup=False, emoji=False
+        file=io.StringIO(),
+        force_terminal=True,
+        width=120,
+        color_system=None,
+        highlight=False,
+        markup=False,
+        emoji=False,
     )

@@ -53,7 +53,7 @@ def test_the_queue_is_counted_in_the_order_of_claims(mill, run: Run, capsys: Cap
     lock.release()
 
     assert explained(capsys)[2] == [
-        "planned at 12:00:00, 1 file; waits for one of 1 worker",
+        "planned at 12:00:00, 1 file; waits for a worker",
         "before it in the queue: 2 ready batches of nightly",
     ]
     assert [mill.claim("nightly", minute=2).id for _ in range(3)] == ["costly", "older", "own"]
@@ -127,9 +127,7 @@ def test_a_changed_file_is_explained(mill, run: Run, capsys: Capture) -> None:
     listed = job.files[0]
     current = FileRef(path=listed.path, size_bytes=2_000, mtime_ns=2, inode=listed.inode)
     eviction = Eviction(listed=listed, current=current)
-    mill.apply(
-        Evict(batch_id=job.id, fence=job.fence, evictions=(eviction,), at=mill.at(2), not_before=mill.at(60))
-    )
+    mill.apply(Evict(batch_id=job.id, fence=job.fence, evictions=(eviction,), at=mill.at(2), not_before=mill.at(60)))
 
     run("explain", "/in/a")
 

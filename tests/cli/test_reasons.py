@@ -49,6 +49,7 @@ OPEN = BatchRow(
     ranges=(),
     checksum=0,
 )
+PASSED = "its deadline passed at 11:59:55"
 OVERDUE = replace(OPEN, closes_at=NOON - 5)
 READY = replace(OPEN, state=State.READY, cut=CutReason.COUNT, closed_at=NOON - 20)
 BUCKET = replace(
@@ -97,12 +98,20 @@ def test_an_open_batch_says_when_and_why_it_closes() -> None:
 @pytest.mark.parametrize(
     ("closes_at", "terms", "fate"),
     [
-        (NOON + 240, Terms(workers=1, retries=0, idle_gap_s=30), "at 12:04:00 by time, or at 12:00:20 by idle gap if nothing else arrives"),
+        (
+            NOON + 240,
+            Terms(workers=1, retries=0, idle_gap_s=30),
+            "at 12:04:00 by time, or at 12:00:20 by idle gap if nothing else arrives",
+        ),
         (NOON + 240, Terms(workers=1, retries=0, idle_gap_s=900), "at 12:04:00 by time"),
         (NOON + 240, Terms(workers=1, retries=0, max_count=100), "at 12:04:00 by time, or at 100 records"),
         (NOON + 240, Terms(workers=1, retries=0, max_bytes=10_000), "at 12:04:00 by time, or at 10 kB"),
         (None, Terms(workers=1, retries=0, max_count=1), "at 1 record, or when its input ends"),
-        (None, Terms(workers=1, retries=0, idle_gap_s=30), "at 12:00:20 by idle gap if nothing else arrives, or when its input ends"),
+        (
+            None,
+            Terms(workers=1, retries=0, idle_gap_s=30),
+            "at 12:00:20 by idle gap if nothing else arrives, or when its input ends",
+        ),
         (None, Terms(workers=1, retries=0), "when its input ends"),
     ],
 )
@@ -128,7 +137,7 @@ def test_an_open_batch_names_every_limit(closes_at: float | None, terms: Terms, 
             OVERDUE,
             NO_ENGINE,
             [
-                "open since 11:59:00, closes at once when an engine is started: its deadline passed at 11:59:55; 3 records",
+                f"open since 11:59:00, closes at once when an engine is started: {PASSED}; 3 records",
                 "no engine is running on this state folder",
             ],
         ),
@@ -136,11 +145,11 @@ def test_an_open_batch_names_every_limit(closes_at: float | None, terms: Terms, 
             OVERDUE,
             OTHER_ENGINE,
             [
-                "open since 11:59:00, closes at once when an engine is started: its deadline passed at 11:59:55; 3 records",
+                f"open since 11:59:00, closes at once when an engine is started: {PASSED}; 3 records",
                 "the engine that is running does not work on pipeline clicks",
             ],
         ),
-        (OVERDUE, ENGINE, ["open since 11:59:00, is being closed: its deadline passed at 11:59:55; 3 records"]),
+        (OVERDUE, ENGINE, [f"open since 11:59:00, is being closed: {PASSED}; 3 records"]),
     ],
 )
 def test_a_deadline_holds_without_an_engine(batch: BatchRow, around: Surroundings, sentences: list[str]) -> None:
@@ -161,10 +170,42 @@ def test_a_cancelled_open_batch_says_what_happens_when_it_closes() -> None:
 @pytest.mark.parametrize(
     ("batch", "around", "position", "sentences"),
     [
-        (READY, ENGINE, 0, ["closed at 11:59:40 by count, 3 records; waits for one of 10 workers", "it is the next of clicks to be claimed"]),
-        (READY, UNKNOWN_TERMS, 4, ["closed at 11:59:40 by count, 3 records; waits for a worker", "before it in the queue: 4 ready batches of clicks"]),
-        (READY, NO_ENGINE, 4, ["closed at 11:59:40 by count, 3 records", "no engine is running on this state folder; the next one to run clicks works it"]),
-        (replace(BUCKET, records=1), ENGINE, 1, ["planned at 11:59:40, 1 file; waits for one of 10 workers", "before it in the queue: 1 ready batch of nightly"]),
+        (
+            READY,
+            ENGINE,
+            0,
+            [
+                "closed at 11:59:40 by count, 3 records; waits for one of 10 workers",
+                "it is the next of clicks to be claimed",
+            ],
+        ),
+        (
+            READY,
+            UNKNOWN_TERMS,
+            4,
+            [
+                "closed at 11:59:40 by count, 3 records; waits for a worker",
+                "before it in the queue: 4 ready batches of clicks",
+            ],
+        ),
+        (
+            READY,
+            NO_ENGINE,
+            4,
+            [
+                "closed at 11:59:40 by count, 3 records",
+                "no engine is running on this state folder; the next one to run clicks works it",
+            ],
+        ),
+        (
+            replace(BUCKET, records=1),
+            ENGINE,
+            1,
+            [
+                "planned at 11:59:40, 1 file; waits for one of 10 workers",
+                "before it in the queue: 1 ready batch of nightly",
+            ],
+        ),
     ],
 )
 def test_a_ready_batch_waits_for_a_worker_or_an_engine(
@@ -196,10 +237,27 @@ def test_a_paused_batch_says_who_holds_it_back() -> None:
 @pytest.mark.parametrize(
     ("batch", "around", "sentences"),
     [
-        (RUNNING, ENGINE, ["claimed by engine/3 at 11:59:52 for attempt 1 of 6; that waits for a worker or has just begun; 3 records"]),
+        (
+            RUNNING,
+            ENGINE,
+            [
+                (
+                    "claimed by engine/3 at 11:59:52 for attempt 1 of 6; "
+                    "that waits for a worker or has just begun; 3 records"
+                )
+            ],
+        ),
         (STARTED, ENGINE, ["attempt 1 of 6 runs on engine/3: began at 11:59:52, 7.5s ago; 3 records"]),
-        (replace(STARTED, attempts=2, failures=1), ENGINE, ["attempt 2 of 6 runs on engine/3: began at 11:59:52, 7.5s ago; 3 records"]),
-        (replace(STARTED, attempts=2, failures=0), ENGINE, ["attempt 2 of 7 runs on engine/3: began at 11:59:52, 7.5s ago; 3 records"]),
+        (
+            replace(STARTED, attempts=2, failures=1),
+            ENGINE,
+            ["attempt 2 of 6 runs on engine/3: began at 11:59:52, 7.5s ago; 3 records"],
+        ),
+        (
+            replace(STARTED, attempts=2, failures=0),
+            ENGINE,
+            ["attempt 2 of 7 runs on engine/3: began at 11:59:52, 7.5s ago; 3 records"],
+        ),
         (STARTED, UNKNOWN_TERMS, ["attempt 1 runs on engine/3: began at 11:59:52, 7.5s ago; 3 records"]),
         (
             STARTED,
@@ -220,7 +278,11 @@ def test_a_running_batch_says_where(batch: BatchRow, around: Surroundings, sente
     ("batch", "around", "sentences"),
     [
         (WAITING, ENGINE, ["attempt 2 of 6 failed 3s ago: ValueError: x; next attempt at 12:00:02"]),
-        (replace(WAITING, not_before=NOON), ENGINE, ["attempt 2 of 6 failed 3s ago: ValueError: x; next attempt as soon as it can be claimed"]),
+        (
+            replace(WAITING, not_before=NOON),
+            ENGINE,
+            ["attempt 2 of 6 failed 3s ago: ValueError: x; next attempt as soon as it can be claimed"],
+        ),
         (
             WAITING,
             NO_ENGINE,
@@ -302,7 +364,9 @@ def test_a_dead_batch_lists_all_attempts_and_what_to_do() -> None:
 
 def test_a_missing_file_is_dead_without_an_attempt() -> None:
     """A bucket whose file disappeared was never tried."""
-    batch = replace(BUCKET, state=State.DEAD, records=1, finished_at=NOON, error="/in/a disappeared before it was worked")
+    batch = replace(
+        BUCKET, state=State.DEAD, records=1, finished_at=NOON, error="/in/a disappeared before it was worked"
+    )
 
     assert why(batch)[0] == "dead since 12:00:00: /in/a disappeared before it was worked; 1 file"
 
@@ -348,11 +412,20 @@ def test_every_state_has_its_words(state: State) -> None:
 def test_a_file_tells_what_became_of_each_version() -> None:
     """One sentence for each version, with its pipeline, in the order of the rows."""
     row = FileRow(
-        pipeline="nightly", path="/in/a", version="1-1-1", size_bytes=1_000, state="", batch_id="b", sha256=None, seen_at=NOON
+        pipeline="nightly",
+        path="/in/a",
+        version="1-1-1",
+        size_bytes=1_000,
+        state="",
+        batch_id="b",
+        sha256=None,
+        seen_at=NOON,
     )
     states = ("superseded", "planned", "done", "discarded", "dead")
 
-    sentences = explain_file([replace(row, state=state, sha256="ab" if state == "done" else None) for state in states], now_s=NOON)
+    sentences = explain_file(
+        [replace(row, state=state, sha256="ab" if state == "done" else None) for state in states], now_s=NOON
+    )
 
     start = "nightly: the version seen at 12:00:00 (1 kB) "
     assert sentences == [

@@ -35,7 +35,19 @@ def test_an_open_minibatch_is_listed_with_its_deadline(mill, run: Run, capsys: C
     code = run("status")
 
     (batch,) = printed(capsys)["batches"]
-    contract = ("id", "kind", "state", "cut", "records", "bytes", "opened_at", "closes_at", "closed_at", "attempts", "error")
+    contract = (
+        "id",
+        "kind",
+        "state",
+        "cut",
+        "records",
+        "bytes",
+        "opened_at",
+        "closes_at",
+        "closed_at",
+        "attempts",
+        "error",
+    )
     assert code == 0
     assert {key: batch[key] for key in contract} == {
         "id": "clicks-1",
@@ -178,7 +190,7 @@ def test_any_key_survives_json(mill, run: Run, capsysbinary: pytest.CaptureFixtu
 @pytest.mark.parametrize("name", ["clicks-2", "missing.csv", "\udcff.csv"])
 def test_an_unknown_name_is_refused(mill, run: Run, name: str) -> None:
     """A name that is neither a batch nor a file, or not even text, is told with what lists the known ones."""
-    with pytest.raises(UnknownBatchError, match="is no batch or file of .* `millstream status` lists what there is"):
+    with pytest.raises(UnknownBatchError, match=r"is no batch or file of .* `millstream status` lists what there is"):
         run("status", name)
 
 
@@ -212,15 +224,15 @@ def test_a_terminal_gets_tables(mill, run_in_terminal: Run, capsys: Capture) -> 
 
     run_in_terminal("status")
 
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "no engine is running",
         "clicks: 6 records accepted, 60 B; 1 open (3 records), 1 done (3 records)",
         "nightly: 1 ready (2 files)",
         "",
-        r"batch               state  cut  records  size  when              attempts  error",
-        r'clicks-2 "x\x1b[2J"  open           3  30 B  closes 12:09:00          0',
-        r"nightly-a           ready          2  2 kB  planned 12:00:00         0",
+        "batch state cut records size when attempts error",
+        r'clicks-2 "x\x1b[2J" open 3 30 B closes 12:09:00 0',
+        "nightly-a ready 2 2 kB planned 12:00:00 0",
         "1 more batch not listed; --all lists every one",
     ]
 
@@ -263,7 +275,7 @@ def test_a_terminal_shows_a_batch_in_detail(mill, run_in_terminal: Run, capsys: 
     assert "nightly-a  dead, paused" in out
     assert r"      1  retry    12:02:00    2s  engine/3  no\ndisk" in out
     assert "paused  12:04:00  paused by an operator" in out
-    assert "/in/a  dead   1 kB  12:00:00  nightly-a" in out
+    assert "dead   1 kB  12:00:00  nightly-a           /in/a" in out
 
 
 def test_a_terminal_shows_the_versions_of_a_file(mill, run_in_terminal: Run, capsys: Capture) -> None:
@@ -273,4 +285,4 @@ def test_a_terminal_shows_the_versions_of_a_file(mill, run_in_terminal: Run, cap
 
     run_in_terminal("status", "/in/a")
 
-    assert "/in/a  done   1 kB  12:00:00  nightly-a  abababababab\n" in capsys.readouterr().out
+    assert "done   1 kB  12:00:00  nightly-a  abababababab  /in/a\n" in capsys.readouterr().out

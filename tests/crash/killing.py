@@ -84,8 +84,12 @@ class Site:
 
     def records_worked(self) -> list[bytes]:
         """All records in all outputs, in the order of the batches."""
-        return [line for path in sorted((self.folder / "out").iterdir()) if not path.name.startswith(".")
-                for line in path.read_bytes().splitlines()]
+        return [
+            line
+            for path in sorted((self.folder / "out").iterdir())
+            if not path.name.startswith(".")
+            for line in path.read_bytes().splitlines()
+        ]
 
     def check_ledger(self) -> None:
         """No batch is unfinished, none completed twice, and deadlines are what they were when it was opened."""

@@ -63,7 +63,7 @@ def with_host_pool(
 async def until(condition: Callable[[], T]) -> T:
     """Wait for something that another process does."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (found := condition()):
+        while not (found := condition()):  # noqa: ASYNC110 - there is no event from another process
             await asyncio.sleep(0.005)
     return found
 

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from runtime.hosts import bucket, job, listed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, R
 from millstream.errors import HandlerImportError
 from millstream.runtime.attempt import build_handler, run_attempt
 from millstream.runtime.batch import Batch, Context, Handler
+from runtime.hosts import bucket, job, listed
 
 
 def attempt(handler: Handler, work: Job | None = None, *, read=None) -> AttemptResult:
@@ -90,8 +90,11 @@ def test_async_handlers_are_awaited():
         await asyncio.sleep(0)
         return Done("async")
 
+    def plain(batch, context):
+        return handler(batch, context)
+
     assert attempt(handler).outcome == Done("async")
-    assert attempt(lambda batch, context: handler(batch, context)).outcome == Done("async")
+    assert attempt(plain).outcome == Done("async")
 
 
 def test_a_damaged_spool_is_a_retry():

@@ -165,7 +165,7 @@ def test_commands_of_a_host_that_dies_are_killed(tmp_path: Path):
     def handler(batch: Batch, context: Context):
         if batch.id == "command":
             return command(batch, context)
-        os.kill(os.getpid(), signal.SIGKILL)
+        return os.kill(os.getpid(), signal.SIGKILL)
 
     async def scenario(pool):
         running = asyncio.ensure_future(pool.run(minibatch(name="command")))

@@ -1,10 +1,12 @@
 """Handlers that crash, hang and leak: it costs their attempt, and nobody else anything."""
 
 import asyncio
+import ctypes
 import faulthandler
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -250,38 +252,31 @@ def test_what_a_handler_returns_after_its_time_does_not_count(tmp_path: Path):
 def stuck(begin):
     """Hears of nothing: the interrupt waits for the end of a call into C."""
     while True:
-        try:
+        with suppress(BaseException):
             begin()
             time.sleep(1_000_000)
-        except BaseException:
-            continue
 
 
 def stubborn(begin):
     """Is interrupted and goes on."""
     while True:
-        try:
+        with suppress(BaseException):
             begin()
             while True:
                 pass
-        except BaseException:
-            continue
 
 
 async def deaf(begin):
     """Is cancelled and goes on."""
     while True:
-        try:
+        with suppress(asyncio.CancelledError):
             begin()
             await asyncio.sleep(1_000_000)
-        except asyncio.CancelledError:
-            continue
 
 
 @pytest.mark.parametrize("never_ends", [stuck, stubborn, deaf])
 def test_a_stuck_attempt_ends_with_its_host_and_harms_nobody(tmp_path: Path, never_ends):
-    """A handler that goes on after its time is over is killed: after its neighbours have ended, and beside a new
-    host that takes its place at once."""
+    """A handler that cannot be stopped is killed with its host, once its neighbours are done; a new host works on."""
     release = tmp_path / "release"
 
     def handler(batch, context):
@@ -321,6 +316,26 @@ def test_a_stuck_attempt_that_timed_out_is_charged(tmp_path: Path):
     assert result.outcome == Retry(error="timed out after 500ms")
     assert (result.charged, result.lost, result.alone) == (True, False, False)
     assert result.seconds >= 0.6
+
+
+def test_a_handler_that_keeps_the_interpreter_to_itself_is_killed(tmp_path: Path):
+    """C code that never lets go of the interpreter stops its neighbours too: all of them end by their time-outs."""
+
+    def handler(batch, context):
+        if batch.id == "next":
+            return
+        (tmp_path / batch.id).touch()
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.001)
+        ctypes.PyDLL(None).sleep(1000)
+
+    async def scenario(pool):
+        return [*await asyncio.gather(pool.run(job("a")), pool.run(job("b"))), await pool.run(job("next"))]
+
+    *stuck, following = with_host_pool(handler, scenario, scratch=tmp_path, timeout_s=1, grace_s=0.1)
+
+    assert [result.outcome for result in stuck] == [Retry(error="timed out after 1s")] * 2
+    assert following.outcome == Done()
 
 
 def test_a_call_cancelled_again_and_again_still_waits(tmp_path: Path):

@@ -13,10 +13,11 @@ import pytest
 from millstream.core.model import Done
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.pool import HostPool
-from runtime.hosts import PIPELINE, job, lives, until, wait_until, with_host_pool
+from runtime.hosts import job, lives, until, wait_until, with_host_pool
 
 ENGINE = """
-import asyncio, fcntl, os, subprocess, sys, time
+import asyncio, fcntl, os, subprocess
+from dataclasses import replace
 from millstream.core.model import Job, Kind
 from millstream.runtime.command import CommandHandler
 from millstream.runtime.nursery import Nursery
@@ -27,7 +28,7 @@ def note(name, pid):
         file.write(str(pid))
     os.rename(name + ".new", name)
 
-script = "setsid sleep 1000 & echo $! > stray.new; mv stray.new stray; echo $$ > command.new; mv command.new command; wait"
+script = "setsid sleep 1000 & echo $! > s; mv s stray; echo $$ > c; mv c command; wait"
 command = CommandHandler(["sh", "-c", script])
 
 def handler(batch, context):
@@ -44,7 +45,6 @@ async def main(nursery):
     pool = HostPool(nursery, name="p")
     await pool.start()
     job = Job(id="loop", kind=Kind.MINIBATCH, pipeline="p", attempt=1, fence=1)
-    from dataclasses import replace
     await asyncio.gather(pool.run(job), pool.run(replace(job, id="command")))
 
 lock = open("lock", "w")

@@ -73,13 +73,6 @@ class FolderLister:
         """
         return await asyncio.to_thread(self._scan)
 
-    def common_root(self) -> str:
-        """The deepest folder that holds all roots; relative to it no two files have the same name.
-
-        Raises SourceError when one of the paths is missing.
-        """
-        return os.path.commonpath([_start(path).root for path in self._paths])
-
     def _scan(self) -> Listing:
         starts = [start for start in map(_start, self._paths) if not _lies_in(start.root, self._exclude)]
         if not starts:
@@ -105,16 +98,23 @@ class FolderLister:
         settled = []
         unsettled = {}
         for file in files:
-            if now - file.mtime_ns / 1e9 >= self._settle_s:
-                settled.append(file)
-                continue
-            seen_at = self._seen_at.get(file, now)
-            if now - seen_at >= self._settle_s:
-                settled.append(file)
+            rests_since = file.mtime_ns / 1e9
+            if now - rests_since < self._settle_s:
+                rests_since = self._seen_at.get(file, now)
+            if now - rests_since < self._settle_s:
+                unsettled[file] = rests_since
             else:
-                unsettled[file] = seen_at
+                settled.append(file)
         self._seen_at = unsettled
         return settled, unsettled
+
+
+def common_root(paths: Sequence[str]) -> str:
+    """The deepest folder that holds all roots of `paths`; relative to it no two files have the same name.
+
+    Raises SourceError when one of the paths is missing.
+    """
+    return os.path.commonpath([_start(path).root for path in paths])
 
 
 class _Walk:

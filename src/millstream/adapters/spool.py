@@ -84,17 +84,26 @@ def _reach(folder: Path, bases: Sequence[int]) -> int:
     for base in bases:
         if base != position:
             break
-        position += segment_path(folder, base).stat().st_size
+        position = _end_of(folder, base)
     return position
+
+
+def _end_of(folder: Path, base: int) -> int:
+    """The position behind the last byte of a segment."""
+    return base + segment_path(folder, base).stat().st_size
 
 
 class _Log:
     """One log: what is appended but not yet on disk, and the segment being written."""
 
     def __init__(self, folder: Path, *, segment_bytes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
         self.folder = folder
         self.segment_bytes = segment_bytes
-        self.end = 0
+        bases = segment_bases(folder)
+        # Behind everything that is there: a log that nobody recovers is continued, not overwritten.
+        self.end = _end_of(folder, bases[-1]) if bases else 0
         # Filled in the event loop, emptied in the spool's thread; a deque may be used by both at once.
         self._appended: deque[tuple[int, bytes]] = deque()
         self._writing: list[tuple[int, bytes]] = []
@@ -221,10 +230,7 @@ class SegmentSpool:
 
     def _log(self, name: str) -> _Log:
         if name not in self._logs:
-            log = _Log(self.folder / name, segment_bytes=self._segment_bytes)
-            log.folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(self.folder)
-            self._logs[name] = log
+            self._logs[name] = _Log(self.folder / name, segment_bytes=self._segment_bytes)
         return self._logs[name]
 
     def _write_all(self) -> None:

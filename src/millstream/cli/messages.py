@@ -101,8 +101,10 @@ def _log_attempt(event: AttemptEnded) -> None:
             log.error("%s: dead after attempt %d: %s; %s", batch_id, attempt, error, advice)
         case State.DISCARDED:
             log.info("%s: discarded: %s", batch_id, error or "no reason given")
-        case None:
-            log.warning("%s: the result of attempt %d came too late and was refused", batch_id, attempt)
+        case None | State.READY:
+            log.warning(
+                "%s: attempt %d does not count: %s", batch_id, attempt, error or "its claim was not valid any more"
+            )
         case _:
             pass
 

@@ -8,10 +8,10 @@ terminal sees it, so that nothing in it can move a cursor or break a line. JSON 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -58,11 +58,12 @@ def say(console: Console, text: str, *, style: str = "") -> None:
     console.print(Text(printable(text), style=style), soft_wrap=True)
 
 
-def make_table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """An empty table without lines; the columns named in `numbers` are aligned to the right."""
+def make_table(*columns: str, numbers: Container[str] = ()) -> Table:
+    """An empty table without lines; columns in `numbers` are aligned to the right, only the last one wraps."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in set(numbers) else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column in numbers else "left"
+        table.add_column(column, justify=justify, no_wrap=column != columns[-1], overflow="fold")
     return table
 
 

@@ -152,7 +152,7 @@ def _ready(case: Case) -> Iterator[str]:
     elif batch.paused or case.around.is_paused:
         yield made
     else:
-        workers = f"one of {counted(case.terms.workers, 'worker')}" if case.terms else "a worker"
+        workers = f"one of {case.terms.workers} workers" if case.terms and case.terms.workers > 1 else "a worker"
         yield f"{made}; waits for {workers}"
         if case.queue_position:
             yield f"before it in the queue: {counted(case.queue_position, 'ready batch')} of {batch.pipeline}"

@@ -59,8 +59,8 @@ def _remarks(tally: Tally) -> Iterator[str]:
 
 
 def _stream_remarks(tally: Tally) -> Iterator[str]:
-    rate = f" at {tally.accepted / tally.seconds:,.0f}/s" if tally.seconds else ""
-    yield f"{counted(tally.accepted, 'record')}, {format_size(tally.accepted_bytes)}, accepted{rate}"
+    rate = f", at {tally.accepted / tally.intake_s:,.0f}/s" if tally.intake_s else ""
+    yield f"{counted(tally.accepted, 'record')} accepted, {format_size(tally.accepted_bytes)}{rate}"
     if tally.closed:
         yield "closed by " + ", ".join(f"{reason} {count:,}" for reason, count in sorted(tally.closed.items()))
     if tally.lateness_s:

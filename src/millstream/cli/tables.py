@@ -55,15 +55,15 @@ def event_table(rows: Iterable[EventRow], *, now_s: float) -> Table:
 
 def file_table(rows: Iterable[FileRow], *, now_s: float) -> Table:
     """One row for each version of a file."""
-    table = make_table("file", "state", "size", "seen", "bucket", "SHA-256", numbers=("size",))
+    table = make_table("state", "size", "seen", "bucket", "SHA-256", "file", numbers=("size",))
     for row in rows:
         table.add_row(
-            printable(row.path),
             row.state,
             format_size(row.size_bytes),
             local_time(row.seen_at, now_s=now_s),
             row.batch_id,
             (row.sha256 or "")[:12],
+            printable(row.path),
         )
     return table
 

@@ -20,7 +20,7 @@ from millstream.runtime.wire import Message
 
 _LENGTH = struct.Struct("!I")
 _ENCODER = msgpack.Encoder()
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
 _MOST_DESCRIPTORS = 8
 _M = TypeVar("_M")
 

@@ -48,20 +48,24 @@ def run_host(pipeline: str, *, slots: int, engine: socket.socket, nursery: socke
     """Be a host until the engine closes its socket or dies; called in a newly forked process."""
     if setup.is_quiet:
         logging.getLogger("millstream").setLevel(logging.CRITICAL)
-    with suppress(ConnectionError):  # the engine died
-        try:
-            handler = build_handler(setup.makers[pipeline], pipeline=pipeline)
-        except HandlerImportError as error:
-            send(engine, Unfit(error.handler, error.reason))
-            return
-        host = _Host(
-            engine,
-            handler=handler,
-            read=setup.readers.get(pipeline),
-            spawner=Spawner(nursery, is_quiet=setup.is_quiet),
-            scratch=setup.scratch,
-        )
-        host.work(slots)
+    try:
+        handler = build_handler(setup.makers[pipeline], pipeline=pipeline)
+    except HandlerImportError as error:
+        _tell(engine, Unfit(error.handler, error.reason))
+        return
+    host = _Host(
+        engine,
+        handler=handler,
+        read=setup.readers.get(pipeline),
+        spawner=Spawner(nursery, is_quiet=setup.is_quiet),
+        scratch=setup.scratch,
+    )
+    host.work(slots)
+
+
+def _tell(engine: socket.socket, message: FromHost) -> None:
+    with suppress(ConnectionError):  # it died, and so shall we
+        send(engine, message)
 
 
 class _Host:
@@ -88,7 +92,7 @@ class _Host:
         """Work until the engine is gone; whatever still runs then ends with the process."""
         for number in range(slots):
             threading.Thread(target=self._serve_slot, name=f"slot-{number}", daemon=True).start()
-        self._tell_engine(Ready(os.getpid()))
+        _tell(self._engine, Ready(os.getpid()))
         orders = Receiver(self._engine, TO_HOST)
         while (messages := orders.receive()) is not None:
             for message in messages:
@@ -112,7 +116,8 @@ class _Host:
                 work, attempt = self._waiting.get()
                 result = self._run(work.job, attempt=attempt)
                 del self._attempts[work.run]
-                self._tell_engine(Ended.of(work.run, result=result))
+                with self._sending:
+                    _tell(self._engine, Ended.of(work.run, result=result))
         finally:  # by a bug only; better no host than one that takes attempts and never ends them
             traceback.print_exc()
             os._exit(os.EX_SOFTWARE)
@@ -143,7 +148,3 @@ class _Host:
             result: AttemptResult = end.value
             return result
         raise RuntimeError("an attempt in a host awaits nothing but what `settle` blocks for")
-
-    def _tell_engine(self, message: FromHost) -> None:
-        with self._sending:
-            send(self._engine, message)

@@ -69,25 +69,22 @@ class HostOwner(Protocol):
 class HostLink:
     """One host, from its start to its end.
 
-    `runs` are the attempts in it; `worked` says whether there ever was one, `unfit` why there can be none.
+    `runs` are the attempts in it. It is `ready` from when it has loaded its handler until its socket closes; `worked`
+    says whether it ever had an attempt, `unfit` why it can have none.
     """
 
     def __init__(self, nursery: Nursery, *, pipeline: str, slots: int, owner: HostOwner) -> None:
         """Start it; raises HostLostError when the nursery is gone."""
         self.slots = slots
         self.runs: dict[int, Run] = {}
+        self.ready = False
         self.worked = False
         self.unfit: HandlerImportError | None = None
         self._nursery = nursery
         self._owner = owner
-        self._pid: int | None = None
+        self._pid = 0
         self._number, channel = nursery.start_host(pipeline, slots=slots, on_end=self._ended)
-        self._connection = Connection(channel, FROM_HOST, on_message=self._hear, on_end=self.kill)
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has loaded its handler."""
-        return self._pid is not None
+        self._connection = Connection(channel, FROM_HOST, on_message=self._hear, on_end=self._fell_silent)
 
     @property
     def free(self) -> int:
@@ -112,12 +109,12 @@ class HostLink:
 
     def resident_bytes(self) -> int:
         """The memory it uses; 0 when that cannot be told."""
-        return resident_bytes(self._pid) if self._pid is not None else 0
+        return resident_bytes(self._pid) if self.ready else 0
 
     def _hear(self, message: FromHost) -> None:
         match message:
             case Ready(pid=pid):
-                self._pid = pid
+                self._pid, self.ready = pid, True
                 self._owner.host_ready()
             case Unfit(handler=handler, reason=reason):
                 self.unfit = HandlerImportError(handler=handler, reason=reason)
@@ -126,7 +123,13 @@ class HostLink:
             case _:
                 assert_never(message)
 
+    def _fell_silent(self) -> None:
+        """It is dying, if it did not close its socket; nothing more can be got out of it in any case."""
+        self.ready = False
+        self.kill()
+
     def _ended(self, status: int | HostLostError) -> None:
+        self.ready = False
         self._connection.drain()
         self._connection.close()
         self._owner.host_ended(self, status)

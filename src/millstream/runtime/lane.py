@@ -61,7 +61,7 @@ class Lane:
         self._hosts: list[HostLink] = []
         self._retired: set[HostLink] = set()
         self._queue: deque[Run] = deque()
-        self._starting: asyncio.Future[None] | None = None
+        self._started: asyncio.Future[None] | None = None
         self._stopping = False
         self._deserted = asyncio.Event()
         self._stillborn = 0
@@ -71,9 +71,9 @@ class Lane:
 
         Raises HandlerImportError when the handler cannot be loaded, HostLostError when the nursery is gone.
         """
-        self._starting = asyncio.get_running_loop().create_future()
+        self._started = asyncio.get_running_loop().create_future()
         self._fill_places()
-        await self._starting
+        await self._started
 
     def submit(self, run: Run) -> None:
         """Begin an attempt as soon as there is a slot for it, in order of arrival."""
@@ -105,7 +105,7 @@ class Lane:
     async def stop(self) -> None:
         """Kill all hosts and return when nothing of them runs any more; idempotent."""
         self._stopping = True
-        self._fail_start(HostLostError("the workers were stopped while they started"))
+        self._end_start(HostLostError("the workers were stopped while they started"))
         while self._queue:
             self._queue.popleft().finish(STOPPED)
         for host in (*self._hosts, *self._retired):
@@ -117,8 +117,8 @@ class Lane:
 
     def host_ready(self) -> None:
         """See HostOwner."""
-        if self._starting is not None and not self._starting.done() and all(host.ready for host in self._hosts):
-            self._starting.set_result(None)
+        if all(host.ready for host in self._hosts):
+            self._end_start()
         self._dispatch()
 
     def run_ended(self, host: HostLink, run: Run, result: AttemptResult) -> None:
@@ -172,18 +172,25 @@ class Lane:
             return
         how = describe_status(status)
         reason = f"the worker host died while it loaded the handler ({how})"
-        self._fail_start(host.unfit or HandlerImportError(handler=self._pipeline, reason=reason))
-        _LOG.warning("%s: replacing a worker host that died: %s", self._pipeline, host.unfit or how)
+        error = host.unfit or HandlerImportError(handler=self._pipeline, reason=reason)
+        if not self._end_start(error):
+            _LOG.warning("%s: replacing a worker host that died: %s", self._pipeline, host.unfit or how)
         self._stillborn = 0 if host.worked else self._stillborn + 1
         pause_s = min(_FIRST_PAUSE_S * 2 ** (self._stillborn - 1), _LONGEST_PAUSE_S) if self._stillborn else 0.0
         asyncio.get_running_loop().call_later(pause_s, self._vacate, host.slots)
 
-    def _fail_start(self, error: HandlerImportError | HostLostError) -> None:
-        if self._starting is not None and not self._starting.done():
-            self._starting.set_exception(error)
+    def _end_start(self, error: HandlerImportError | HostLostError | None = None) -> bool:
+        """Let `start` return or raise; returns whether it was still waiting."""
+        if self._started is None or self._started.done():
+            return False
+        if error is None:
+            self._started.set_result(None)
+        else:
+            self._started.set_exception(error)
+        return True
 
     def _fail(self, error: HostLostError) -> None:
-        self._fail_start(error)
+        self._end_start(error)
         while self._queue:
             self._queue.popleft().finish(error)
 

@@ -2,9 +2,9 @@
 
 Theory of operation: one thread, no user code, one loop over sockets. It starts and kills workers when told; on its
 own it does this: a worker that ended takes its process group along, a host that ended takes its commands along, and
-the end of the control socket, however the engine died, ends everything. The nursery exits only after its last
-descendant is gone, and until then it holds what it inherited, the lock of the state folder above all: so a new
-engine never works beside an old worker.
+the end of the control socket, however the engine died, ends everything, also what left the group of its worker on
+purpose (`setsid`), which nothing else ends. The nursery exits only after its last descendant is gone, and until then
+it holds what it inherited, the lock of the state folder above all: so a new engine never works beside an old worker.
 """
 
 import os
@@ -45,9 +45,7 @@ _COMMAND_NOT_FOUND = 127
 def run_nursery(control: socket.socket, *, setup: HostSetup) -> None:
     """Be the nursery until the engine closes `control` or dies; called in a newly forked process."""
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)  # standard input is for the engine alone, standard output too
-    os.close(nothing)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # standard input and output are for the engine alone
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     adopt_orphans()

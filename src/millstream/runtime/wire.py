@@ -67,14 +67,14 @@ class Unfit(Struct, frozen=True, tag=True):
 class Ended(Struct, frozen=True, tag=True, kw_only=True):
     """An attempt is over: the part of an AttemptResult that a host decides.
 
-    One of `done`, `retry` and `discard` is set: to be told apart by a decoder, the values of a union need a tag,
-    which the plain dataclasses of core do not have.
+    The outcome is `done` or `discard` if one of them is set, and `retry` if none is: in MessagePack, the values of a
+    union need a tag, which the plain dataclasses of core do not have.
     """
 
     run: int
-    done: Done | None = None
-    retry: Retry | None = None
-    discard: Discard | None = None
+    done: Done | None
+    discard: Discard | None
+    retry: Retry
     seconds: float
     charged: bool
     checksums: dict[str, str]
@@ -87,8 +87,8 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
         return cls(
             run=run,
             done=outcome if isinstance(outcome, Done) else None,
-            retry=outcome if isinstance(outcome, Retry) else None,
             discard=outcome if isinstance(outcome, Discard) else None,
+            retry=outcome if isinstance(outcome, Retry) else Retry(),
             seconds=result.seconds,
             charged=result.charged,
             checksums=dict(result.checksums),
@@ -98,7 +98,7 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
     def result(self) -> AttemptResult:
         """The result of the message."""
         return AttemptResult(
-            outcome=self.done or self.discard or self.retry or Retry(),
+            outcome=self.done or self.discard or self.retry,
             seconds=self.seconds,
             charged=self.charged,
             checksums=self.checksums,

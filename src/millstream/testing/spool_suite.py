@@ -270,6 +270,20 @@ class SpoolSuite:
 
             assert content(spool, "main", (0, 8)) == b"keephere"
 
+    @pytest.mark.parametrize("segment_bytes", [4, 100])
+    def test_a_log_that_is_not_recovered(self, open_spool: OpenSpool, segment_bytes: int) -> None:
+        """A log whose end nobody recorded goes on behind everything that is there, and nothing is overwritten."""
+        with closing(open_spool(segment_bytes=segment_bytes)) as spool:
+            assert spool.append("copies", b"aaaa") == 0
+            assert spool.append("copies", b"bb") == 4
+            sync(spool)
+        with closing(open_spool(segment_bytes=segment_bytes)) as spool:
+            start = spool.append("copies", b"cccc")
+            sync(spool)
+
+            assert start == 6
+            assert content(spool, "copies", (0, 10)) == b"aaaabbcccc"
+
     # --- forgetting -----------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize(

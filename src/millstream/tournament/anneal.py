@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import log
 from random import Random
 
-from millstream.tournament.meetings import UNMET, Meetings, swap, swap_cost
+from millstream.tournament.meetings import UNMET, Meetings, Place, swap, swap_cost
 from millstream.tournament.shape import SeatingPlan
 
 _HOT, _COLD = 0.6 * UNMET, 0.12 * UNMET
@@ -75,13 +75,12 @@ def anneal(start: SeatingPlan, *, room: Room, moves: int, rng: Random) -> tuple[
     for _ in range(moves // _BLOCK if pools else 0):
         for _ in range(_BLOCK):
             pool = pools[int(random() * len(pools))]
-            here, i = pool[int(random() * len(pool))]
-            there, j = pool[int(random() * len(pool))]
-            if here is there:
+            one, other = pool[int(random() * len(pool))], pool[int(random() * len(pool))]
+            if one[0] is other[0]:
                 continue
-            change = swap_cost(met, steps, here, i, there, j)
+            change = swap_cost(met, steps, one, other)
             if change <= 0 or change < -temperature * log(1.0 - random()):
-                swap(met, here, i, there, j)
+                swap(met, one, other)
                 cost += change
         temperature *= cooling
         if cost < best:
@@ -101,23 +100,18 @@ def polish(start: SeatingPlan, *, room: Room, moves: int, rng: Random) -> Seatin
     met, steps, random = meetings.met, meetings.steps(repeat=0), rng.random
     for _ in range(moves if pools else 0):
         pool = pools[int(random() * len(pools))]
-        here, i = pool[int(random() * len(pool))]
-        there, j = pool[int(random() * len(pool))]
-        if here is there or (change := swap_cost(met, steps, here, i, there, j)) > 0:
+        one, other = pool[int(random() * len(pool))], pool[int(random() * len(pool))]
+        if one[0] is other[0] or (change := swap_cost(met, steps, one, other)) > 0:
             continue
-        affected = here + there
+        affected = one[0] + other[0]
         before = _unevenness(met, affected)
-        swap(met, here, i, there, j)
+        swap(met, one, other)
         if change == 0 and _unevenness(met, affected) > before:
-            swap(met, here, i, there, j)
+            swap(met, one, other)
     return plan
 
 
-_Seats = list[tuple[list[int], int]]
-"""Places at tables, as the table itself and an index."""
-
-
-def _open(start: SeatingPlan, *, room: Room) -> tuple[SeatingPlan, list[_Seats]]:
+def _open(start: SeatingPlan, *, room: Room) -> tuple[SeatingPlan, list[list[Place]]]:
     """A copy of the seating to change, and its seats by pool."""
     plan = [[table[:] for table in tables] for tables in start]
     pools = [
@@ -128,7 +122,7 @@ def _open(start: SeatingPlan, *, room: Room) -> tuple[SeatingPlan, list[_Seats]]
     return plan, [pool for pool in pools if pool]
 
 
-def _players(pools: list[_Seats]) -> list[list[int]]:
+def _players(pools: list[list[Place]]) -> list[list[int]]:
     return [[table[place] for table, place in pool] for pool in pools]
 
 

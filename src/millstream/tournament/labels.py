@@ -13,7 +13,6 @@ from millstream.tournament.shape import SeatingPlan
 
 _HOT, _COLD = 2.0, 0.15
 _MOVES_PER_TABLE = 500
-_MOST_MOVES = 200_000
 
 
 def spread_tables(
@@ -22,6 +21,7 @@ def spread_tables(
     visits: Sequence[Sequence[int]],
     rng: Random,
     held: Sequence[Collection[int]] = (),
+    most_moves: int = 200_000,
 ) -> SeatingPlan:
     """The same plan with table numbers exchanged so that few players come back to a table.
 
@@ -38,24 +38,26 @@ def spread_tables(
         for turn, tables in enumerate(result)
     ]
     free = [(tables, numbers) for tables, numbers in free if len(numbers) > 1]
-    return result if free and _anneal(free, seen=seen, rng=rng) < 0 else plan
+    return result if free and _anneal(free, seen=seen, most_moves=most_moves, rng=rng) < 0 else plan
 
 
-def revisits(plan: SeatingPlan, *, players: int) -> int:
+def revisits(plan: SeatingPlan) -> int:
     """How many times a player sits down at a table that he sat at before."""
     places = {(player, number) for tables in plan for number, table in enumerate(tables) for player in table}
     return sum(len(table) for tables in plan for table in tables) - len(places)
 
 
-def _anneal(free: list[tuple[list[list[int]], list[int]]], *, seen: list[list[int]], rng: Random) -> int:
+def _anneal(
+    free: list[tuple[list[list[int]], list[int]]], *, seen: list[list[int]], most_moves: int, rng: Random
+) -> int:
     """Exchange tables of a round in place; `free` holds rounds with the numbers that may be exchanged.
 
     Returns how many more returns to a table there are than before.
     """
     total = 0
     random = rng.random
-    moves = min(_MOST_MOVES, _MOVES_PER_TABLE * sum(len(numbers) for _, numbers in free))
-    temperature, cooling = _HOT, (_COLD / _HOT) ** (1 / moves)
+    moves = min(most_moves, _MOVES_PER_TABLE * sum(len(numbers) for _, numbers in free))
+    temperature, cooling = _HOT, (_COLD / _HOT) ** (1 / max(moves, 1))
     for _ in range(moves):
         temperature *= cooling
         tables, numbers = free[int(random() * len(free))]

@@ -13,7 +13,7 @@ for the diagonal, a player and himself, and costs nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from millstream.tournament.shape import SeatingPlan
 
@@ -75,7 +75,7 @@ class Meetings:
     def steps(self, *, repeat: int = _REPEAT) -> Steps:
         """The lists `more` and `less`; without `repeat` only unmet pairs and wishes count."""
         cost = _costs(self.band, repeat=repeat)
-        steps = [after - before for before, after in zip(cost, cost[1:], strict=False)]
+        steps = [after - before for before, after in pairwise(cost)]
         wish = [_WISH] * self.band
         more = [*steps, 0, *wish, *(-x for x in wish), 0]
         less = [0, *(-step for step in steps), *(-x for x in wish), *wish, 0]
@@ -110,37 +110,35 @@ def _costs(band: int, *, repeat: int) -> list[int]:
     return [UNMET] + [repeat * (count - 1) ** 2 for count in range(1, band)]
 
 
-def swap_cost(
-    met: Sequence[Sequence[int]], steps: Steps, here: Sequence[int], i: int, there: Sequence[int], j: int
-) -> int:
-    """What exchanging the players at place i of one table and place j of another changes of the cost."""
+Place = tuple[list[int], int]
+"""A table, and an index in it."""
+
+
+def swap_cost(met: Sequence[Sequence[int]], steps: Steps, one: Place, other: Place) -> int:
+    """What exchanging the players at two places of different tables changes of the cost."""
     more, less = steps
+    (here, i), (there, j) = one, other
     p, q = here[i], there[j]
     mine, yours = met[p], met[q]
     change = -2 * more[mine[q]]  # both loops below count a meeting of the two, which there is not
-    for other in here:
-        change += less[mine[other]] + more[yours[other]]
-    for other in there:
-        change += less[yours[other]] + more[mine[other]]
+    for player in here:
+        change += less[mine[player]] + more[yours[player]]
+    for player in there:
+        change += less[yours[player]] + more[mine[player]]
     return change
 
 
-def swap(met: list[list[int]], here: list[int], i: int, there: list[int], j: int) -> None:
-    """Exchange the players at place i of one table and place j of another, and count their meetings anew."""
+def swap(met: list[list[int]], one: Place, other: Place) -> None:
+    """Exchange the players at two places of different tables, and count their meetings anew."""
+    (here, i), (there, j) = one, other
     p, q = here[i], there[j]
-    mine, yours = met[p], met[q]
-    for other in here:
-        if other != p:
-            row = met[other]
-            mine[other] -= 1
-            row[p] -= 1
-            yours[other] += 1
-            row[q] += 1
-    for other in there:
-        if other != q:
-            row = met[other]
-            yours[other] -= 1
-            row[q] -= 1
-            mine[other] += 1
-            row[p] += 1
     here[i], there[j] = q, p
+    for leaving, coming, table in ((p, q, here), (q, p, there)):
+        left, come = met[leaving], met[coming]
+        for player in table:
+            if player != coming:
+                row = met[player]
+                left[player] -= 1
+                row[leaving] -= 1
+                come[player] += 1
+                row[coming] += 1

@@ -6,14 +6,18 @@ strength of their opponents (the mean score over all meetings), then by fewer ro
 seed fixes. Above all that counts how far somebody came in the contest for the championship.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 from millstream.tournament.dice import dice
 from millstream.tournament.rounds import Played
 from millstream.tournament.wishes import Player
+
+Number: TypeAlias = int | Fraction
+"""Exact, so that a tie is a tie; whole numbers stay such, since they are faster by far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,41 +29,44 @@ class Standing:
 
     place: int
     player: Player
+    active: bool
     stage: int
     points: int
-    score: Fraction
-    strength: Fraction
+    score: Number
+    strength: Number
     games: int
     sat_out: int
     opponents: int
 
 
 def standings(
-    players: Iterable[Player], *, played: Sequence[Played], champion: Player | None, seed: int
+    active: Mapping[Player, bool], *, played: Sequence[Played], champion: Player | None, seed: int
 ) -> list[Standing]:
-    """The players from first to last place."""
+    """All players from first to last place; `active` says who has not dropped out."""
     tally = _Tally(played)
     if champion is not None:
         tally.stage[champion] += 1
-    draw = {player: dice(seed, "draw", player).random() for player in players}
+    by_lot = sorted(active, key=lambda player: dice(seed, "draw", player).random())
 
-    def order(player: Player) -> tuple[int, Fraction, Fraction, int, float]:
-        score, strength = tally.score(player), tally.strength(player)
-        return -tally.stage[player], -score, -strength, tally.sat_out[player], draw[player]
+    strength = {player: tally.strength(player) for player in active}
+
+    def order(player: Player) -> tuple[Number, ...]:
+        return -tally.stage[player], -tally.score[player], -strength[player], tally.sat_out[player]
 
     return [
         Standing(
             place=place,
             player=player,
+            active=active[player],
             stage=tally.stage[player],
             points=tally.points[player],
-            score=tally.score(player),
-            strength=tally.strength(player),
+            score=tally.score[player],
+            strength=strength[player],
             games=tally.games[player],
             sat_out=tally.sat_out[player],
             opponents=len(tally.met.get(player, ())),
         )
-        for place, player in enumerate(sorted(draw, key=order), start=1)
+        for place, player in enumerate(sorted(by_lot, key=order), start=1)
     ]
 
 
@@ -91,11 +98,12 @@ class _Tally:
                 if number in turn.seating.contest:
                     self.stage.update(table)
 
-    def score(self, player: Player) -> Fraction:
-        points, games = self.points[player], self.games[player]
-        return points + Fraction(points * self.sat_out[player], games) if games else Fraction(0)
+        self.score: dict[Player, Number] = defaultdict(int)
+        for player, games in self.games.items():
+            points, sat_out = self.points[player], self.sat_out[player]
+            self.score[player] = points + Fraction(points * sat_out, games) if sat_out else points
 
-    def strength(self, player: Player) -> Fraction:
+    def strength(self, player: Player) -> Number:
         others = self.met.get(player, Counter())
-        total = sum((self.score(other) * count for other, count in others.items()), Fraction(0))
-        return total / others.total() if others else Fraction(0)
+        total = sum(self.score[other] * count for other, count in others.items())
+        return Fraction(total) / others.total() if others else 0

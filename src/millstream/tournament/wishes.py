@@ -6,10 +6,10 @@ everybody else fills what is left. The search is exact, with a limit on its step
 wishes clash is found by trying: one alone, two, and otherwise all without those that can be left out.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, count
 from random import Random
 from typing import TypeAlias
 
@@ -43,6 +43,12 @@ class Wish:
         where = f"at table {self.table}" if self.kind is Kind.TABLE else str(self.kind)
         when = f" in round {self.round_number}" if self.round_number else ""
         return f"{names} {where}{when}"
+
+
+def without(wishes: Iterable[Wish], *, player: Player) -> list[Wish]:
+    """The wishes for the others when a player leaves."""
+    rest = (replace(wish, players=tuple(p for p in wish.players if p != player)) for wish in wishes)
+    return [wish for wish in rest if len(wish.players) > (wish.kind is not Kind.TABLE)]
 
 
 def wishes_of(wishes: Iterable[Wish], *, round_number: int) -> list[Wish]:
@@ -87,28 +93,8 @@ def seat_by_wishes(
     if units is None:
         return None
     tables: dict[int, list[Player]] = {number: [] for number in sizes}
-    steps = 0
-
-    def place(waiting: Sequence[_Unit]) -> bool:
-        nonlocal steps
-        steps += 1
-        if not waiting:
-            return True
-        unit, *rest = waiting
-        numbers = [unit.table] if unit.table is not None else rng.sample(list(sizes), len(sizes))
-        for number in numbers:
-            table = tables.get(number)
-            if table is None or len(table) + len(unit.players) > sizes[number]:
-                continue
-            if unit.enemies.isdisjoint(table) and steps < _MOST_STEPS:
-                table.extend(unit.players)
-                if place(rest):
-                    return True
-                del table[-len(unit.players) :]
-        return False
-
-    bound = [unit for unit in units if not unit.free]
-    if not place(sorted(bound, key=lambda unit: unit.order)):
+    bound = sorted((unit for unit in units if not unit.free), key=lambda unit: unit.order)
+    if not _place(bound, tables=tables, sizes=sizes, rng=rng, steps=count(_MOST_STEPS, -1)):
         return None
     others = [player for unit in units if unit.free for player in unit.players]
     rng.shuffle(others)
@@ -133,6 +119,31 @@ class _Unit:
     @property
     def order(self) -> tuple[bool, int, int]:
         return self.table is None, -len(self.players), -len(self.enemies)
+
+
+def _place(
+    waiting: Sequence[_Unit],
+    *,
+    tables: dict[int, list[Player]],
+    sizes: Mapping[int, int],
+    rng: Random,
+    steps: Iterator[int],
+) -> bool:
+    """Add all units to the tables; says whether that was possible, and leaves the tables alone when not."""
+    if not waiting:
+        return True
+    unit, *rest = waiting
+    numbers = rng.sample(list(sizes), len(sizes)) if unit.table is None else [unit.table]
+    for number in numbers:
+        table = tables.get(number)
+        if table is None or len(table) + len(unit.players) > sizes[number]:
+            continue
+        if unit.enemies.isdisjoint(table) and next(steps) > 0:
+            table.extend(unit.players)
+            if _place(rest, tables=tables, sizes=sizes, rng=rng, steps=steps):
+                return True
+            del table[-len(unit.players) :]
+    return False
 
 
 def _units(players: Sequence[Player], *, wishes: Collection[Wish]) -> list[_Unit] | None:

@@ -1,0 +1,95 @@
+"""Formats compared by simulation: how often the best player wins, and how well people mix.
+
+Theory of operation: every player has a strength, drawn from a log-normal distribution with sigma 1, and wins a game
+with a chance in proportion to it (Plackett and Luce). Events are played with `Tournament` itself; the plan is made
+once for each format, since who is strong is drawn anew for each event.
+"""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean
+
+from millstream.tournament.contest import Format
+from millstream.tournament.dice import dice
+from millstream.tournament.event import Tournament
+
+_SIGMA = 1.0
+_RESEATING_S = 0.005
+"""What seating one contest round may cost; bench/tournament.py shows that more mixes hardly better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came out of the events of one format.
+
+    Shares are of 1: `best_wins` is how often the strongest player was champion, `extra_rounds` how often the rounds
+    that were announced did not decide it. The opponents leave the champion out.
+    """
+
+    style: Format
+    events: int
+    best_wins: float
+    extra_rounds: float
+    mean_opponents: float
+    fewest_opponents: float
+
+
+def simulate(
+    players: int,
+    *,
+    tables: int,
+    seats: int,
+    rounds: int,
+    events: int = 1_000,
+    styles: Iterable[Format] = tuple(Format),
+    seed: int = 0,
+    seconds: float = 2,
+) -> list[Outcome]:
+    """Play many events in each format; `seconds` is for the plan of a format. Raises WrongValueError."""
+    outcomes = []
+    for style in styles:
+        fresh = Tournament(players, tables=tables, seats=seats, rounds=rounds, format=style, seed=seed, seconds=seconds)
+        fresh.ahead()
+        fresh.record.seconds = _RESEATING_S
+        rng = dice(seed, "events", style)
+        outcomes.append(_outcome(style, [_play(deepcopy(fresh), rng=rng) for _ in range(events)]))
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    best_won: bool
+    longer: bool
+    opponents: list[int]
+
+
+def _play(tournament: Tournament, *, rng: Random) -> _Event:
+    """Play an event to its end with new strengths."""
+    strength = {p: rng.lognormvariate(0, _SIGMA) for p in tournament.record.roster}
+    while tournament.champion is None:
+        seating = tournament.next_round()
+        tournament.report(
+            {
+                number: rng.choices(table, weights=[strength[player] for player in table])[0]
+                for number, table in seating.tables.items()
+            }
+        )
+    champion = tournament.champion
+    return _Event(
+        best_won=champion == max(strength, key=strength.__getitem__),
+        longer=len(tournament.record.played) > tournament.record.rounds,
+        opponents=[line.opponents for line in tournament.standings() if line.player != champion],
+    )
+
+
+def _outcome(style: Format, events: list[_Event]) -> Outcome:
+    return Outcome(
+        style=style,
+        events=len(events),
+        best_wins=fmean(event.best_won for event in events),
+        extra_rounds=fmean(event.longer for event in events),
+        mean_opponents=fmean(fmean(event.opponents) for event in events),
+        fewest_opponents=fmean(min(event.opponents) for event in events),
+    )
