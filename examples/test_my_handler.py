@@ -1,6 +1,6 @@
 """How to test a handler: by itself, called again after a crash, and in a whole engine.
 
-python -m pytest test_my_handler.py
+Run it with `python -m pytest test_my_handler.py`.
 """
 
 # ruff: noqa: S101 - a test asserts

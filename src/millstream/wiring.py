@@ -20,7 +20,7 @@ from pathlib import Path
 
 from millstream.adapters.clock import Anchor, SystemClock
 from millstream.adapters.filework import CopyTo, MergeFormat, MergeTo, Verify
-from millstream.adapters.folder import FolderLister
+from millstream.adapters.folder import FolderLister, common_root
 from millstream.adapters.jsonkey import json_key_reader
 from millstream.adapters.localzone import local_zone
 from millstream.adapters.lock import StateLock
@@ -321,7 +321,7 @@ def handler_of(pipeline: StreamConfig | FilesConfig) -> MakeHandler:
 
 def _built_in(files: FilesConfig) -> Handler:
     if files.copy_to:
-        return CopyTo(files.copy_to)
+        return CopyTo(files.copy_to, base=common_root(files.paths))
     if files.merge_to:
         return MergeTo(files.merge_to, format=MergeFormat(files.merge_format))
     return Verify() if files.verify else _complete

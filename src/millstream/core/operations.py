@@ -353,6 +353,11 @@ class ReadTotals(Query[tuple["TotalRow", ...]]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUnfinished(Query[tuple["TotalRow", ...]]):
+    """How many batches are open, ready, running or waiting; cheap however many are finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPins(Query[tuple["PinRow", ...]]):
     """From where on the spool is still needed. Result: tuple of PinRow."""
 
@@ -389,7 +394,6 @@ class PipelineRow:
     runs_end: int = 0
     spilled_to: int = 0
     accepted_at: float = 0.0
-    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -442,7 +446,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
-    """One attempt: `outcome` is done, retry, discard, lost, evicted or running."""
+    """One attempt: `outcome` is done, retry, discard, lost, released or evicted."""
 
     batch_id: str
     attempt: int
@@ -466,7 +470,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRow:
-    """A version of a file: `state` is planned, done, discarded, dead, superseded or gone."""
+    """A version of a file: `state` is planned, done, discarded, dead or superseded (then without a batch)."""
 
     pipeline: str
     path: str

@@ -69,7 +69,7 @@ class Batch:
 
     @property
     def files(self) -> tuple[FileRef, ...]:
-        """The files of a bucket; empty for a minibatch."""
+        """The files of a bucket, which must be there unchanged when the handler returns; empty for a minibatch."""
         return self._job.files
 
     @property
@@ -162,7 +162,7 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the attempt should end: its time is up, it was cancelled, or the engine drains no longer."""
+        """Whether the attempt should end, as its time is up or it was cancelled: what it returns then is ignored."""
         return self._cancelled.is_set()
 
     def heartbeat(self) -> None:

@@ -120,7 +120,8 @@ class Dispatcher:
     # --- claiming -----------------------------------------------------------------------------------------------
 
     async def _wait_for_a_ring(self) -> None:
-        due = await self._ledger.read(ReadNextDue(pipeline=self._settings.pipeline))
+        # With no room to claim, what is due changes nothing: the end of an attempt rings.
+        due = await self._ledger.read(ReadNextDue(pipeline=self._settings.pipeline)) if self._has_room() else None
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._rung.wait())]
         if due is not None:
             waits.append(asyncio.ensure_future(self._clock.sleep_until(due)))
@@ -131,17 +132,21 @@ class Dispatcher:
                 wait.cancel()
         self._rung.clear()
 
+    def _has_room(self) -> bool:
+        return self._claiming and len(self._in_hand) < self._settings.queue
+
+    def _in_hand_bytes(self) -> int:
+        return sum(job.size_bytes for job, _ in self._in_hand.values())
+
     async def _claim(self, group: asyncio.TaskGroup) -> None:
-        room = self._settings.queue - len(self._in_hand)
-        spare_bytes = self._settings.max_bytes - sum(job.size_bytes for job, _ in self._in_hand.values())
-        if not self._claiming or room <= 0:
+        if not self._has_room():
             return
         now = self._clock.now()
         claim = Claim(
             pipeline=self._settings.pipeline,
             at=now,
-            limit=room,
-            max_bytes=spare_bytes,
+            limit=self._settings.queue - len(self._in_hand),
+            max_bytes=self._settings.max_bytes - self._in_hand_bytes(),
             at_least_one=not self._in_hand,
             owner="engine",
             epoch=self._epoch,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from millstream.core.lifecycle import FINISHED, State
-from millstream.core.operations import ReadTotals, TakeOver
+from millstream.core.lifecycle import State
+from millstream.core.operations import ReadTotals, ReadUnfinished, TakeOver
 from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.dispatch import Dispatcher, WorkSettings
 from millstream.runtime.events import Draining, Events, TakenOver
@@ -170,8 +170,8 @@ class Engine:
         """Batches of these pipelines that are not at their end, by pipeline."""
         own = {pipeline.work.pipeline for pipeline in self._pipelines}
         counts: dict[str, int] = {}
-        for row in await self._ledger.read(ReadTotals()):
-            if row.pipeline in own and row.state not in FINISHED:
+        for row in await self._ledger.read(ReadUnfinished()):
+            if row.pipeline in own:
                 counts[row.pipeline] = counts.get(row.pipeline, 0) + row.batches
         return counts
 

@@ -6,6 +6,7 @@ of dead batches are copied to a log of their own once they are the only ones tha
 """
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ class Janitor:
         row = next((r for r in await self._ledger.read(ReadPipelines()) if r.name == kept.pipeline), None)
         if row is None:
             return {}
-        floors = {MAIN: row.spilled_to if kept.keyed else row.main_end, RUNS: row.runs_end}
+        floors = {MAIN: row.spilled_to if kept.keyed else row.main_end, RUNS: row.runs_end, DEAD: sys.maxsize}
         for pin in await self._ledger.read(ReadPins(pipeline=kept.pipeline)):
             if pin.log in floors and (dead_pins or not pin.dead):
                 floors[pin.log] = min(floors[pin.log], pin.start)
@@ -69,7 +70,7 @@ class Janitor:
         floors = await self._floors(kept, dead_pins=False)
         before = self._clock.now() - self._keep_s
         dead = await self._ledger.read(ReadBatches(pipeline=kept.pipeline, states=(State.DEAD,)))
-        old = [row for row in dead if row.log in floors and _is_behind(row, floors[row.log], before)]
+        old = [row for row in dead if row.log != DEAD and _is_behind(row, floors[row.log], before)]
         if not old:
             return
         copies = []

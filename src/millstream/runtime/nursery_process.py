@@ -92,7 +92,7 @@ class _Nursery:
             for key, _ in self._selector.select(self._patience_left()):
                 key.data()
             self._reap()
-            self._kill_impatiently()
+            self._kill_overdue()
         for pid in self._workers:
             signal_group(pid)
 
@@ -185,7 +185,7 @@ class _Nursery:
         deadlines = self._asked_to_end.values()
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
-    def _kill_impatiently(self) -> None:
+    def _kill_overdue(self) -> None:
         now = time.monotonic()
         for command in [command for command, deadline in self._asked_to_end.items() if deadline <= now]:
             del self._asked_to_end[command]

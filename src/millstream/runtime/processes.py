@@ -72,7 +72,10 @@ def fork_worker(work: Callable[[], None]) -> int:
 
 
 def signal_group(leader: int, *, signum: int = signal.SIGKILL) -> None:
-    """Send a signal to everything in the process group of `leader`, a child that was not reaped or just was."""
+    """Send a signal to everything in the process group of a worker, right after it was reaped at the latest.
+
+    Until its group is empty the worker's id is not given out again; an empty group is no error.
+    """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signum)
 

@@ -12,10 +12,10 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from millstream.core.lifecycle import FINISHED, State
+from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import CutReason, Kind, Lines
-from millstream.core.operations import DeclarePipeline, ReadBatches, ReadSource, ReadTotals
+from millstream.core.operations import DeclarePipeline, ReadBatches, ReadSource, ReadUnfinished
 from millstream.errors import SourceError
 from millstream.ports import Clock, Ledger, Source, Spool
 from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeHeld, RecordsAccepted
@@ -175,8 +175,8 @@ class StreamIntake:
             self._events.emit(IntakeGoesOn(pipeline=self.name))
 
     async def _unfinished_bytes(self) -> int:
-        totals = await self._ledger.read(ReadTotals(pipeline=self.name))
-        return sum(row.size_bytes for row in totals if row.state not in FINISHED)
+        rows = await self._ledger.read(ReadUnfinished())
+        return sum(row.size_bytes for row in rows if row.pipeline == self.name)
 
     def _finish(self, *, ended: bool) -> None:
         """Nothing more is taken in: close or keep what is open."""

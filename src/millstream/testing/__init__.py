@@ -1,20 +1,19 @@
-"""For tests of handlers, of adapters and of Millstream itself: time, signals, faults, conformance suites."""
+"""For tests of handlers, of adapters and of Millstream itself: time, signals, faults.
+
+The conformance suites are modules of their own, because they need pytest and Hypothesis: `ledger_suite`, `spool_suite`.
+"""
 
 from millstream.testing.clock import ManualClock
 from millstream.testing.faults import Crash, FaultPlan, FaultyLedger, FaultySpool, MemorySpool, slow
-from millstream.testing.ledger_suite import LedgerSuite
 from millstream.testing.signals import Signals
-from millstream.testing.spool_suite import SpoolSuite
 
 __all__ = [
     "Crash",
     "FaultPlan",
     "FaultyLedger",
     "FaultySpool",
-    "LedgerSuite",
     "ManualClock",
     "MemorySpool",
     "Signals",
-    "SpoolSuite",
     "slow",
 ]

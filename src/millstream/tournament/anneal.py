@@ -21,8 +21,10 @@ _HOT, _COLD = 0.6 * UNMET, 0.12 * UNMET
 _BLOCK = 500
 """Moves between two looks at what was reached."""
 
-_SHORT_RUNS = 4
-"""Half of the moves go into these, the other half into one long run."""
+_RUNS = (0.125, 0.125, 0.125, 0.125, 0.5)
+"""How the moves are shared out among runs, when there are enough for several."""
+
+_ENOUGH = 20_000
 
 _POLISH = 0.05
 """The share of the moves that polishing gets."""
@@ -55,7 +57,7 @@ def best_seating(start: Callable[[], SeatingPlan], *, room: Room, moves: int, rn
     annealing = (1 - _POLISH) * moves
     best = start()
     rank = room.history.after(best).rank()
-    for share in [0.5 / _SHORT_RUNS] * _SHORT_RUNS + [0.5]:
+    for share in _RUNS if moves >= _ENOUGH else (1.0,):
         cost, found = anneal(start(), room=room, moves=int(share * annealing), rng=rng)
         if (found_rank := room.history.after(found).rank()) > rank:
             best, rank = found, found_rank

@@ -14,6 +14,7 @@ from statistics import fmean
 from millstream.tournament.contest import Format
 from millstream.tournament.dice import dice
 from millstream.tournament.event import Tournament
+from millstream.tournament.standings import meetings
 
 _SIGMA = 1.0
 _RESEATING_S = 0.005
@@ -25,7 +26,8 @@ class Outcome:
     """What came out of the events of one format.
 
     Shares are of 1: `best_wins` is how often the strongest player was champion, `extra_rounds` how often the rounds
-    that were announced did not decide it. The opponents leave the champion out.
+    that were announced did not decide it. The opponents are those in the rounds that were announced, of all but the
+    champion.
     """
 
     style: Format
@@ -77,10 +79,11 @@ def _play(tournament: Tournament, *, rng: Random) -> _Event:
             }
         )
     champion = tournament.champion
+    met = meetings(tournament.record.played[: tournament.record.rounds])
     return _Event(
         best_won=champion == max(strength, key=strength.__getitem__),
         longer=len(tournament.record.played) > tournament.record.rounds,
-        opponents=[line.opponents for line in tournament.standings() if line.player != champion],
+        opponents=[len(others) for player, others in met.items() if player != champion],
     )
 
 

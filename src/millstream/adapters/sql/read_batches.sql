@@ -2,8 +2,6 @@ SELECT id, pipeline, kind, state, key, cut, records, size_bytes, opened_at, clos
        failures, fence, not_before, claimed_at, started_at, finished_at, owner, paused, cancelled, oversize, cost_s, error,
        log, start, ranges, checksum, spilled_records, alone
 FROM batch
-WHERE (:batch_id IS NULL OR id = :batch_id)
-  AND (:pipeline IS NULL OR pipeline = :pipeline)
-  AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+WHERE :pipeline IS NULL OR pipeline = :pipeline
 ORDER BY seq
 LIMIT :limit

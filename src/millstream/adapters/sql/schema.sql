@@ -14,8 +14,7 @@ CREATE TABLE pipeline (
     accepted_at      REAL NOT NULL DEFAULT 0,
     main_end         INTEGER NOT NULL DEFAULT 0,
     runs_end         INTEGER NOT NULL DEFAULT 0,
-    spilled_to       INTEGER NOT NULL DEFAULT 0,
-    paused           INTEGER NOT NULL DEFAULT 0
+    spilled_to       INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE source (

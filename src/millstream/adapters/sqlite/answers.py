@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from functools import singledispatch
+from operator import itemgetter
 from typing import Any
 
 from millstream.adapters.sql import statement
@@ -36,7 +37,6 @@ def pipeline_row(row: Row) -> op.PipelineRow:
         main_end=row[6],
         runs_end=row[7],
         spilled_to=row[8],
-        paused=bool(row[9]),
     )
 
 
@@ -48,15 +48,20 @@ def answer(query: object, db: sqlite3.Connection) -> object:
 
 @answer.register
 def _(query: op.ReadBatches, db: sqlite3.Connection) -> object:
-    rows = select(
-        db,
-        "read_batches",
-        batch_id=query.batch_id,
-        pipeline=query.pipeline,
-        states=json.dumps(query.states) if query.states else None,
-        limit=query.limit,
-    )
+    if query.batch_id is not None:
+        rows = select(db, "read_batch", batch_id=query.batch_id)
+    elif query.states:
+        rows = _batches_in(query, db)
+    else:
+        rows = select(db, "read_batches", pipeline=query.pipeline, limit=query.limit)
     return tuple(_batch_row(row, db) for row in rows)
+
+
+def _batches_in(query: op.ReadBatches, db: sqlite3.Connection) -> list[Row]:
+    text = statement("read_batches_in")
+    values = {"pipeline": query.pipeline, "limit": query.limit}
+    rows = [row for state in query.states for row in db.execute(text.replace("{state}", state), values)]
+    return sorted(rows, key=itemgetter(-1))[: query.limit]
 
 
 @answer.register
@@ -192,10 +197,17 @@ def _(query: op.ReadCosts, db: sqlite3.Connection) -> object:
 
 @answer.register
 def _(query: op.ReadTotals, db: sqlite3.Connection) -> object:
-    return tuple(
-        op.TotalRow(pipeline=r[0], state=State(r[1]), batches=r[2], records=r[3], size_bytes=r[4])
-        for r in select(db, "read_totals", pipeline=query.pipeline)
-    )
+    return tuple(_total_row(row) for row in select(db, "read_totals", pipeline=query.pipeline))
+
+
+def _total_row(row: Row) -> op.TotalRow:
+    return op.TotalRow(pipeline=row[0], state=State(row[1]), batches=row[2], records=row[3], size_bytes=row[4])
+
+
+@answer.register
+def _(query: op.ReadUnfinished, db: sqlite3.Connection) -> object:
+    del query
+    return tuple(_total_row(row) for row in select(db, "read_unfinished"))
 
 
 @answer.register

@@ -1,0 +1,7 @@
+SELECT pipeline, state, COUNT(*), SUM(records), SUM(size_bytes) FROM batch WHERE state = 'open' GROUP BY pipeline
+UNION ALL
+SELECT pipeline, state, COUNT(*), SUM(records), SUM(size_bytes) FROM batch WHERE state = 'ready' GROUP BY pipeline
+UNION ALL
+SELECT pipeline, state, COUNT(*), SUM(records), SUM(size_bytes) FROM batch WHERE state = 'running' GROUP BY pipeline
+UNION ALL
+SELECT pipeline, state, COUNT(*), SUM(records), SUM(size_bytes) FROM batch WHERE state = 'waiting' GROUP BY pipeline
