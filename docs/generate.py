@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a folder of pages is no package
-"""Writes the generated parts of the docs: `python -m docs.generate`; with `--check` it only says whether they are right.
+"""Writes the generated parts of the docs: `python -m docs.generate`; `--check` only says whether they are right.
 
 Theory of operation: a page marks a generated part with comments, `<!-- begin: NAME -->` before and `<!-- end -->`
 after it; `PARTS` knows who writes what under that name. So prose stays in the pages, and facts come from the code.
