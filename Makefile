@@ -37,7 +37,7 @@ coverage: $(DEV)
 	$(BIN)/coverage report
 
 bench: $(DEV)
-	$(BIN)/python -m bench
+	$(BIN)/python bench
 
 docs: $(DEV)
 	$(BIN)/python -m docs.generate

@@ -62,7 +62,8 @@ def generated(text: str) -> str:
 
 def life_of_a_batch() -> str:
     """The table of `core.lifecycle` as a picture."""
-    return f"```mermaid\n{diagram()}\n```"
+    drawn = diagram().replace(";", ",")  # at a semicolon Mermaid would end the label
+    return f"```mermaid\n{drawn}\n```"
 
 
 def drain_order() -> str:

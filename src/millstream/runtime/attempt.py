@@ -69,7 +69,8 @@ async def run_attempt(
     except _FileSpoiledError as error:
         outcome = Retry(error=_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001 - the border: SystemExit and the like end an attempt, not its host
-        _LOG.warning("%s: attempt %d failed", job.id, job.attempt, exc_info=error)
+        # Where it failed is said once; further attempts most likely fail in the same place.
+        _LOG.warning("%s: attempt %d failed", job.id, job.attempt, exc_info=error if job.attempt == 1 else None)
         outcome = Retry(error=_describe(error))
     return AttemptResult(
         outcome=outcome,

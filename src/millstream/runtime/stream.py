@@ -109,6 +109,7 @@ class StreamIntake:
         self._spool.recover(RUNS, row.runs_end)
         known = await self._ledger.read(ReadSource(pipeline=name, source=self._source.name))
         position = known.position if known else None
+        self.exhausted = known is not None and known.finished
         intake = Intake(
             row,
             source=self._source.name,
@@ -153,6 +154,7 @@ class StreamIntake:
         return True
 
     def _take(self, lines: Lines) -> None:
+        self.exhausted = False
         due = self._intake.next_due()
         self._intake.take(lines)
         if self._intake.next_due() != due:
@@ -181,7 +183,7 @@ class StreamIntake:
     def _finish(self, *, ended: bool) -> None:
         """Nothing more is taken in: close or keep what is open."""
         self._reading_over = True
-        self.exhausted = ended
+        self.exhausted = self.exhausted or ended
         left = self._source.leftovers()
         if left is not None:
             self._take(left)

@@ -1,0 +1,101 @@
+"""`make bench`: every figure of the docs, with the hardware and versions it was measured on.
+
+Prints the report and writes it to docs/benchmarks.md; `--quick` runs small versions and writes nothing.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ledger
+import machine
+import packing
+import stream
+import tournament
+from report import Table, markdown, spread
+
+PAGE = Path("docs/benchmarks.md")
+PREFACE = """\
+# Benchmarks
+
+Written by `make bench`; every figure in these docs comes from here. Figures of one table were measured in one run, one
+after the other, on the machine below; machines are shared and noisy, so read medians and ratios, and run it on yours.
+"""
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="small versions, a minute in all; nothing is written")
+    quick = parser.parse_args().quick
+    parts = [PREFACE, markdown(_machine_table())]
+    for measure in (_stream_tables, _ledger_tables, _packing_tables, _tournament_tables):
+        for table in measure(quick=quick):
+            parts.append(markdown(table))
+            print("\n" + parts[-1], flush=True)
+    if not quick:
+        PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        print(f"\nwritten to {PAGE}")
+
+
+def _machine_table() -> Table:
+    return "Machine", ("what", "which"), [(what, which) for what, which in machine.describe().items()]
+
+
+def _stream_tables(*, quick: bool) -> Sequence[Table]:
+    result: dict[str, Any] = stream.run(quick=quick)
+    copies, plain, keyed = result["copy_records_per_s"], result["plain"], result["keyed"]
+
+    def row(name: str, runs: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+        rates = [run["records_per_s"] for run in runs]
+        ratios = [rate / copy for rate, copy in zip(rates, copies, strict=True)]
+        memory = max(run["max_rss_mb"] for run in runs)
+        return name, spread(rates), spread(ratios, digits=2), f"{memory:.0f}"
+
+    title = f"Durable records through a minibatch window ({result['records']:,} records of 300 bytes from standard input)"
+    rows = [
+        ("plain copy with fsync", spread(copies), "1", "-"),
+        row("window 1s", plain),
+        row(f"window 1h, {stream.KEYS:,} keys", keyed),
+    ]
+    throughput: Table = title, ("what", "records/s: median (lowest to highest)", "of the copy", "peak RSS, MB"), rows
+    late: Table = (
+        "How late minibatches close, window 200ms, under load",
+        ("handlers", "closed by time", "records/s meanwhile", "99 % within, ms"),
+        [
+            (name, str(run["closed_by"].get("time", 0)), f"{run['records_per_s']:,.0f}", f"{p99 * 1e3:.1f}")
+            for name, run in (("none", result["idle"]), ("10 threads that burn CPU", result["burning"]))
+            for p99 in [run["close_lateness_p99_s"]]
+        ],
+    )
+    return throughput, late
+
+
+def _ledger_tables(*, quick: bool) -> Sequence[Table]:
+    result: dict[str, Any] = ledger.run(quick=quick)
+    rows = [("open, close, claim, done; 500 callers", spread(result["batches_per_s"]))]
+    return [("Lives of batches through the ledger, with fsync", ("what", "batches/s: median (lowest to highest)"), rows)]
+
+
+def _packing_tables(*, quick: bool) -> Sequence[Table]:
+    return [_as_table(title, rows) for title, rows in packing.run(quick=quick).items()]
+
+
+def _tournament_tables(*, quick: bool) -> Sequence[Table]:
+    return [_as_table(title, rows) for title, rows in tournament.run(quick=quick).items()]
+
+
+def _as_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    head = tuple(rows[0]) if rows else ()
+    return title, head, [[_shown(value) for value in row.values()] for row in rows]
+
+
+def _shown(value: object) -> str:
+    return f"{value:,.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:,.0f}" if isinstance(
+        value, int | float
+    ) and not isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    main()
