@@ -56,6 +56,17 @@ class LedgerVersionError(MillstreamError):
         )
 
 
+class LedgerUnusableError(MillstreamError):
+    """The ledger's file cannot be opened, or is no ledger."""
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"state: {path} cannot be used as a ledger: {reason}; "
+            "make room or mend its permissions, restore it from a copy, or use another --state"
+        )
+
+
 class SpoolDamagedError(MillstreamError):
     """The spool does not hold what the ledger says it accepted."""
 

@@ -36,6 +36,7 @@ from millstream.core.operations import ReadMeta, SetMeta
 from millstream.core.packing import CostModel, PackStrategy
 from millstream.core.retry import RetryPolicy
 from millstream.core.schedule import Daily, Every, Schedule, find_zone
+from millstream.core.terms import TERMS, Terms, dump_terms
 from millstream.errors import ConfigurationError, HandlerImportError, MillstreamError
 from millstream.ports import Clock, Ledger, Source
 from millstream.runtime.batch import Batch, Context, Handler, MakeHandler
@@ -104,6 +105,7 @@ async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequ
     ledger = SqliteLedger(state / LEDGER, on_full=partial(log.warning, "the disk is full, waiting for room: %s"))
     try:
         clock = await engine_clock(ledger, speed=config.engine.speed)
+        await ledger.do(SetMeta(key=TERMS, value=dump_terms(terms_of(config))))
         kinds = dict.fromkeys((stream.name for stream in config.streams), Kind.MINIBATCH)
         kinds |= dict.fromkeys((files.name for files in config.files), Kind.BUCKET)
         tallies = Tallies(kinds, began_at=clock.now(), speed=clock.speed)
@@ -350,6 +352,21 @@ def import_function(path: str) -> Handler:
     if not callable(found):
         raise HandlerImportError(handler=path, reason=f"{type(found).__name__} object is not callable")
     return found
+
+
+def terms_of(config: Config) -> dict[str, Terms]:
+    """What `explain` must know of the settings, in the ledger so that it can be asked beside the engine."""
+    streams = {
+        stream.name: Terms(
+            workers=stream.workers,
+            retries=stream.retries,
+            idle_gap_s=stream.idle_gap,
+            max_count=stream.max_count,
+            max_bytes=stream.max_bytes,
+        )
+        for stream in config.streams
+    }
+    return streams | {files.name: Terms(workers=files.workers, retries=files.retries) for files in config.files}
 
 
 def _strategy_of(files: FilesConfig) -> str | PackStrategy:

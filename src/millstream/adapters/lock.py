@@ -74,6 +74,8 @@ def running_engine(folder: Path) -> int | None:
 
 def _lives(pid: int) -> bool:
     """Whether the process exists and has not merely not been waited for."""
+    if pid == 0:  # somebody only looked whether an engine runs
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -408,7 +408,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """A batch as the ledger sees it. `records` counts records of a minibatch, files of a bucket."""
+    """A batch as the ledger sees it; `records` counts records of a minibatch, files of a bucket.
+
+    `seq` is the order in which batches came into the ledger.
+    """
 
     id: str
     pipeline: str
@@ -441,6 +444,7 @@ class BatchRow:
     checksum: int
     spilled_records: int = 0
     alone: bool = False
+    seq: int = 0
     files: tuple[FileRef, ...] = ()
 
 
@@ -508,4 +512,4 @@ class PinRow:
 
     log: str
     dead: bool
-    start: int
+    first: int

@@ -28,6 +28,8 @@ from millstream.core.retry import RetryPolicy, delay_s, exhausted
 from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.events import AttemptEnded, BatchClaimed, Events, Evicted
 
+NOT_FINISHED = AttemptResult(outcome=Retry(error="ended before its time"), charged=False, lost=True)
+
 LONG_S = 1.0
 """Real seconds after which a running attempt is noted in the ledger, for `explain`; most attempts are over sooner."""
 
@@ -175,7 +177,8 @@ class Dispatcher:
             await self._bring_home(job, result)
         except asyncio.CancelledError:
             # A drain, or an operator who cancelled the batch: then the fence is old and this changes nothing.
-            await self._ledger.do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
+            released = await self._ledger.do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
+            self._tell(job, NOT_FINISHED, released)
             raise
         finally:
             self._started.discard(job.id)
@@ -205,12 +208,15 @@ class Dispatcher:
             gone = tuple(eviction.listed.path for eviction in result.evictions if eviction.current is None)
             changed = len(result.evictions) - len(gone)
             self._events.emit(Evicted(pipeline=job.pipeline, batch_id=job.id, changed=changed, gone=gone))
+        self._tell(job, result, answer)
+
+    def _tell(self, job: Job, result: AttemptResult, answer: State | bool) -> None:  # noqa: FBT001 - of the ledger
         self._events.emit(
             AttemptEnded(
                 pipeline=job.pipeline,
                 batch_id=job.id,
                 attempt=job.attempt,
-                state=answer if isinstance(answer, State) else None,
+                state=_state_after(answer),
                 records=job.records,
                 size_bytes=job.size_bytes,
                 seconds=result.seconds,
@@ -240,6 +246,13 @@ class Dispatcher:
                 wait_s = delay_s(failures, policy=policy, draw=self._draw())
             not_before = now + wait_s
         return Finish(batch_id=job.id, fence=job.fence, at=now, result=result, not_before=not_before, bury=bury)
+
+
+def _state_after(answer: State | bool) -> State | None:  # noqa: FBT001 - what the ledger answers
+    """Where a batch is after an operation on its claim; None when that was refused."""
+    if isinstance(answer, State):
+        return answer
+    return State.READY if answer else None
 
 
 def error_of(result: AttemptResult) -> str | None:

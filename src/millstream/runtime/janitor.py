@@ -63,7 +63,7 @@ class Janitor:
         floors = {MAIN: row.spilled_to if kept.keyed else row.main_end, RUNS: row.runs_end, DEAD: sys.maxsize}
         for pin in await self._ledger.read(ReadPins(pipeline=kept.pipeline)):
             if pin.log in floors and (dead_pins or not pin.dead):
-                floors[pin.log] = min(floors[pin.log], pin.start)
+                floors[pin.log] = min(floors[pin.log], pin.first)
         return floors
 
     async def _copy_out_dead(self, kept: Kept) -> None:

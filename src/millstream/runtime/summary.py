@@ -1,6 +1,6 @@
 """Add up what one run of the engine did, from its events."""
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from millstream.core.lifecycle import State
@@ -16,6 +16,8 @@ from millstream.runtime.events import (
 )
 
 PERCENTILE = 0.99
+REMEMBERED = 100_000
+"""Of so many minibatches the lateness is remembered: a stream without end must not fill the memory."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Tally:
     """What one pipeline did during this run.
 
     Durations are real seconds: `seconds` of the whole run, `intake_s` until the last record was durable, `lateness_s`
-    of every minibatch that was due by time or idle gap.
+    of the last minibatches that were due by time or idle gap.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Tally:
     accepted: int = 0
     accepted_bytes: int = 0
     closed: Counter[str] = field(default_factory=Counter)
-    lateness_s: list[float] = field(default_factory=list)
+    lateness_s: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     unsettled: int = 0
     refused: int = 0
     lower_bound: int = 0

@@ -3,5 +3,5 @@ SET state = {claim.target}, attempts = attempts + 1, fence = fence + 1, owner = 
     started_at = NULL, not_before = NULL, lease_until = :lease_until
 WHERE id = :batch_id AND {claim.applies}
 RETURNING
-    id, kind, pipeline, attempts, fence, failures, records, size_bytes, key, cut, opened_at, closed_at, log, ranges,
+    id, kind, pipeline, attempts AS attempt, fence, failures, records, size_bytes, key, cut, opened_at, closed_at, log, ranges,
     checksum, oversize, alone

@@ -1,7 +1,4 @@
--- The columns of read_batches, from the other end.
-SELECT id, pipeline, kind, state, key, cut, records, size_bytes, opened_at, closes_at, closed_at, last_at, attempts,
-       failures, fence, not_before, claimed_at, started_at, finished_at, owner, paused, cancelled, oversize, cost_s, error,
-       log, start, ranges, checksum, spilled_records, alone
+SELECT *
 FROM batch
 WHERE :states IS NULL OR state IN (SELECT value FROM json_each(:states))
 ORDER BY seq DESC

@@ -1,4 +1,4 @@
-SELECT pipeline, state, COUNT(*), SUM(records), SUM(size_bytes)
+SELECT pipeline, state, COUNT(*) AS batches, SUM(records) AS records, SUM(size_bytes) AS size_bytes
 FROM batch
 WHERE :pipeline IS NULL OR pipeline = :pipeline
 GROUP BY pipeline, state

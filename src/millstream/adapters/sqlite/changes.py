@@ -2,21 +2,24 @@
 
 import json
 import sqlite3
+from dataclasses import asdict
 from functools import singledispatch
 from typing import Any
 
-from millstream.adapters.sql import statement
-from millstream.adapters.sqlite.answers import pipeline_row, ranges_of
+from millstream.adapters.sqlite.rows import fetch, run, with_files
 from millstream.core import operations as op
 from millstream.core.identity import bucket_id
 from millstream.core.lifecycle import State, Step
-from millstream.core.model import AttemptResult, CutReason, Discard, Done, Eviction, FileRef, Job, Kind, Retry
+from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, Kind, Retry
 from millstream.errors import InvalidValueError
 
 
-def run(db: sqlite3.Connection, statement_name: str, /, **values: object) -> sqlite3.Cursor:
-    """Execute a statement."""
-    return db.execute(statement(statement_name), values)
+def values_of(operation: op.Operation[object]) -> dict[str, Any]:
+    """The fields of an operation as parameters of a statement, which takes those that it names."""
+    values = {name: getattr(operation, name) for name in operation.__dataclass_fields__}  # type: ignore[attr-defined]
+    if "ranges" in values:
+        values["ranges"] = json.dumps(values["ranges"])
+    return values
 
 
 @singledispatch
@@ -27,24 +30,13 @@ def change(operation: object, db: sqlite3.Connection) -> object:
 
 @change.register
 def _(operation: op.DeclarePipeline, db: sqlite3.Connection) -> object:
-    run(db, "declare_pipeline", name=operation.name, kind=operation.kind)
-    return pipeline_row(run(db, "read_pipelines", name=operation.name).fetchone())
+    run(db, "declare_pipeline", **values_of(operation))
+    return fetch(run(db, "read_pipelines", name=operation.name), kind=op.PipelineRow)[0]
 
 
 @change.register
 def _(operation: op.OpenBatch, db: sqlite3.Connection) -> object:
-    opened = run(
-        db,
-        "open_batch",
-        batch_id=operation.batch_id,
-        pipeline=operation.pipeline,
-        kind=Kind.MINIBATCH,
-        key=operation.key,
-        opened_at=operation.opened_at,
-        closes_at=operation.closes_at,
-        log=operation.log,
-        start=operation.start,
-    )
+    opened = run(db, "open_batch", kind=Kind.MINIBATCH, **values_of(operation))
     if opened.rowcount != 1:
         raise InvalidValueError(name="batch", expected="an id that no batch has", found=operation.batch_id)
     run(db, "advance_seq", pipeline=operation.pipeline, seq=operation.seq)
@@ -53,58 +45,19 @@ def _(operation: op.OpenBatch, db: sqlite3.Connection) -> object:
 
 @change.register
 def _(operation: op.GrowBatch, db: sqlite3.Connection) -> object:
-    grown = run(
-        db,
-        "grow_batch",
-        batch_id=operation.batch_id,
-        records=operation.records,
-        size_bytes=operation.size_bytes,
-        checksum=operation.checksum,
-        last_at=operation.last_at,
-        ranges=json.dumps(operation.ranges),
-        spilled_records=operation.spilled_records,
-    )
-    return grown.rowcount == 1
+    return run(db, "grow_batch", **values_of(operation)).rowcount == 1
 
 
 @change.register
 def _(operation: op.CloseBatch, db: sqlite3.Connection) -> object:
-    closed = run(
-        db,
-        "close_batch",
-        batch_id=operation.batch_id,
-        cut=operation.cut,
-        closed_at=operation.closed_at,
-        at=operation.at,
-        records=operation.records,
-        size_bytes=operation.size_bytes,
-        checksum=operation.checksum,
-        ranges=json.dumps(operation.ranges),
-    )
-    return closed.rowcount == 1
+    return run(db, "close_batch", **values_of(operation)).rowcount == 1
 
 
 @change.register
 def _(operation: op.Accept, db: sqlite3.Connection) -> object:
-    run(
-        db,
-        "accept",
-        pipeline=operation.pipeline,
-        records=operation.records,
-        size_bytes=operation.size_bytes,
-        at=operation.at,
-        main_end=operation.main_end,
-        runs_end=operation.runs_end,
-        spilled_to=operation.spilled_to,
-    )
-    run(
-        db,
-        "set_position",
-        pipeline=operation.pipeline,
-        source=operation.source,
-        position=operation.position,
-        finished=operation.finished,
-    )
+    values = values_of(operation)
+    run(db, "accept", **values)
+    run(db, "set_position", **values)
     return None
 
 
@@ -122,40 +75,13 @@ def _plan(
     not_before: float | None = None,
     error: str | None = None,
 ) -> None:
-    planned = run(
-        db,
-        "plan_bucket",
-        batch_id=bucket.batch_id,
-        pipeline=bucket.pipeline,
-        state=state,
-        records=len(bucket.files),
-        size_bytes=bucket.size_bytes,
-        at=bucket.at,
-        not_before=not_before,
-        oversize=bucket.oversize,
-        cost_s=bucket.cost_s,
-        error=error,
-    )
+    values = values_of(bucket) | {"state": state, "not_before": not_before, "error": error}
+    planned = run(db, "plan_bucket", records=len(bucket.files), **values)
     if planned.rowcount != 1:
         return
-    db.executemany(
-        statement("plan_file"),
-        [
-            {
-                "pipeline": bucket.pipeline,
-                "version": file.version,
-                "state": "dead" if state is State.DEAD else "planned",
-                "batch_id": bucket.batch_id,
-                "at": bucket.at,
-                **_columns(file),
-            }
-            for file in bucket.files
-        ],
-    )
-
-
-def _columns(file: FileRef) -> dict[str, Any]:
-    return {name: getattr(file, name) for name in ("path", "size_bytes", "mtime_ns", "inode", "root", "name")}
+    file_state = "dead" if state is State.DEAD else "planned"
+    for file in bucket.files:
+        run(db, "plan_file", **(values | asdict(file) | {"version": file.version, "state": file_state}))
 
 
 @change.register
@@ -168,47 +94,14 @@ def _(operation: op.Claim, db: sqlite3.Connection) -> object:
             break
         chosen.append(batch_id)
         room -= size_bytes
-    return tuple(_claim(db, operation, batch_id) for batch_id in chosen)
-
-
-def _claim(db: sqlite3.Connection, claim: op.Claim, batch_id: str) -> Job:
-    row = run(
-        db, "claim", batch_id=batch_id, at=claim.at, owner=f"{claim.owner}/{claim.epoch}", lease_until=claim.lease_until
-    ).fetchone()
-    kind = Kind(row[1])
-    files: tuple[FileRef, ...] = ()
-    if kind is Kind.BUCKET:
-        found = run(db, "files_of_batch", batch_id=batch_id)
-        files = tuple(
-            FileRef(path=path, size_bytes=size, mtime_ns=mtime_ns, inode=inode, root=root, name=name)
-            for path, size, mtime_ns, inode, root, name in found
-        )
-    return Job(
-        id=row[0],
-        kind=kind,
-        pipeline=row[2],
-        attempt=row[3],
-        fence=row[4],
-        failures=row[5],
-        records=row[6],
-        size_bytes=row[7],
-        key=row[8],
-        cut=CutReason(row[9]) if row[9] else None,
-        opened_at=row[10],
-        closed_at=row[11] or 0.0,
-        log=row[12],
-        ranges=ranges_of(row[13]),
-        checksum=row[14],
-        files=files,
-        oversize=bool(row[15]),
-        alone=bool(row[16]),
-    )
+    values = values_of(operation) | {"owner": f"{operation.owner}/{operation.epoch}"}
+    jobs = [fetch(run(db, "claim", batch_id=batch_id, **values), kind=Job)[0] for batch_id in chosen]
+    return tuple(with_files(db, job) for job in jobs)
 
 
 @change.register
 def _(operation: op.Start, db: sqlite3.Connection) -> object:
-    started = run(db, "start", batch_id=operation.batch_id, fence=operation.fence, at=operation.at)
-    return started.rowcount == 1
+    return run(db, "start", **values_of(operation)).rowcount == 1
 
 
 @change.register
@@ -326,8 +219,7 @@ def _evict(db: sqlite3.Connection, operation: op.Evict, *, pipeline: str, evicti
 
 @change.register
 def _(operation: op.Renew, db: sqlite3.Connection) -> object:
-    renewed = run(db, "renew", batch_id=operation.batch_id, fence=operation.fence, lease_until=operation.lease_until)
-    return renewed.rowcount == 1
+    return run(db, "renew", **values_of(operation)).rowcount == 1
 
 
 @change.register
@@ -392,8 +284,7 @@ def _(operation: op.Prune, db: sqlite3.Connection) -> object:
 
 @change.register
 def _(operation: op.CopiedOut, db: sqlite3.Connection) -> object:
-    ranges = json.dumps(operation.ranges)
-    return run(db, "copied_out", batch_id=operation.batch_id, log=operation.log, ranges=ranges).rowcount == 1
+    return run(db, "copied_out", **values_of(operation)).rowcount == 1
 
 
 @change.register

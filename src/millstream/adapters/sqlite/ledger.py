@@ -23,7 +23,7 @@ from millstream.adapters.sql import SCHEMA_VERSION, statement
 from millstream.adapters.sqlite.answers import answer
 from millstream.adapters.sqlite.changes import change
 from millstream.core.operations import Operation, Query
-from millstream.errors import LedgerVersionError
+from millstream.errors import LedgerUnusableError, LedgerVersionError
 
 GROUP = 1000
 BUSY_MS = 30_000
@@ -58,8 +58,15 @@ class _Call:
 def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
     """Open the ledger file, create or check its schema.
 
-    Raises LedgerVersionError when a newer Millstream wrote it.
+    Raises LedgerVersionError when a newer Millstream wrote it, LedgerUnusableError when it cannot be opened.
     """
+    try:
+        return _open(path, synchronous=synchronous)
+    except sqlite3.DatabaseError as error:
+        raise LedgerUnusableError(path=str(path), reason=str(error)) from error
+
+
+def _open(path: Path, *, synchronous: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
     db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     db.execute(f"PRAGMA synchronous = {synchronous}")

@@ -225,14 +225,14 @@ class Operators(OnALedger):
             GrowBatch(batch_id="keyed", records=1, size_bytes=5, checksum=0, last_at=NOON, ranges=((20, 25), (30, 31)))
         )
 
-        assert unspilled == {PinRow(log="main", dead=True, start=0), PinRow(log="main", dead=False, start=40)}
-        assert set(ledger.read(ReadPins(pipeline=PIPELINE))) == unspilled | {PinRow(log="runs", dead=False, start=20)}
+        assert unspilled == {PinRow(log="main", dead=True, first=0), PinRow(log="main", dead=False, first=40)}
+        assert set(ledger.read(ReadPins(pipeline=PIPELINE))) == unspilled | {PinRow(log="runs", dead=False, first=20)}
 
     def test_what_is_pruned_pins_nothing(self, ledger: Driver) -> None:
         """Finished batches pin their records until they are pruned, so that they can be looked at until then."""
         ledger.in_state(State.DONE)
 
-        assert ledger.read(ReadPins(pipeline=PIPELINE)) == (PinRow(log="main", dead=False, start=0),)
+        assert ledger.read(ReadPins(pipeline=PIPELINE)) == (PinRow(log="main", dead=False, first=0),)
         ledger.do(Prune(before=NOON + 1))
         assert ledger.read(ReadPins(pipeline=PIPELINE)) == ()
 

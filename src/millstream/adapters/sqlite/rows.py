@@ -1,0 +1,39 @@
+"""Rows of the tables as values: every column has the name of the field that it fills."""
+
+import json
+import sqlite3
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from millstream.adapters.sql import statement
+from millstream.core.model import FileRef, Job, Kind
+from millstream.core.operations import BatchRow
+
+T = TypeVar("T")
+Filed = TypeVar("Filed", Job, BatchRow)
+
+
+def run(db: sqlite3.Connection, statement_name: str, /, **values: object) -> sqlite3.Cursor:
+    """Execute a statement, which takes those of the named values that it mentions."""
+    return db.execute(statement(statement_name), values)
+
+
+def fetch(cursor: sqlite3.Cursor, *, kind: type[T]) -> tuple[T, ...]:
+    """All rows as values of a dataclass; columns that it has no field for are left out."""
+    names = [column[0] for column in cursor.description]
+    return tuple(_value(dict(zip(names, row, strict=True)), kind) for row in cursor)
+
+
+def _value(row: dict[str, Any], kind: type[T]) -> T:
+    if "ranges" in row:
+        row["ranges"] = json.loads(row["ranges"])
+    return msgspec.convert(row, kind, strict=False)  # not strict: SQLite has no booleans
+
+
+def with_files(db: sqlite3.Connection, batch: Filed) -> Filed:
+    """A bucket together with its files."""
+    if batch.kind is not Kind.BUCKET:
+        return batch
+    return replace(batch, files=fetch(run(db, "files_of_batch", batch_id=batch.id), kind=FileRef))
