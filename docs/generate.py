@@ -2,7 +2,8 @@
 """Writes the generated parts of the docs: `python -m docs.generate`; `--check` only says whether they are right.
 
 Theory of operation: a page marks a generated part with comments, `<!-- begin: NAME -->` before and `<!-- end -->`
-after it; `PARTS` knows who writes what under that name. So prose stays in the pages, and facts come from the code.
+after it; `PARTS` knows who writes what under that name, and `millstream WORDS --help` is a name for what that says. So
+prose stays in the pages, and facts come from the code.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from millstream.runtime import shutdown
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- begin: (?P<name>[^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+HELP = re.compile(r"millstream(.*) --help")
 HELP_COLUMNS = "110"
 VERBS = (
     "stream",
@@ -57,7 +59,13 @@ def main() -> int:
 
 def generated(text: str) -> str:
     """A page with every generated part as it should be; raises KeyError for a part that nobody knows."""
-    return PART.sub(lambda part: part[1] + PARTS[part["name"]]() + "\n" + part[3], text)
+    return PART.sub(lambda part: f"{part[1]}{write(part['name'])}\n{part[3]}", text)
+
+
+def write(name: str) -> str:
+    """The generated part of that name."""
+    command = HELP.fullmatch(name)
+    return help_of(*command[1].split()) if command else PARTS[name]()
 
 
 def life_of_a_batch() -> str:
@@ -103,8 +111,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings of every pipeline": partial(settings_table, WorkConfig),
     "settings of a stream": partial(settings_table, StreamConfig, without=WorkConfig),
     "settings of files": partial(settings_table, FilesConfig, without=WorkConfig),
-    "millstream --help": help_of,
-    **{f"millstream {verb} --help": partial(help_of, verb) for verb in VERBS},
 }
 
 

@@ -8,7 +8,7 @@ problems are collected, so that a user sees them together; nothing is started be
 
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,6 +21,8 @@ from millstream.errors import ConfigurationError, InvalidValueError
 
 ENVIRONMENT_PREFIX = "MILLSTREAM_"
 OFF = "off"
+SIMULATED = "sim:messages"
+TABLES = ("stream", "files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,20 @@ class Option:
     example: str
     default: str | None
     is_flag: bool = False
+    is_required: bool = False
 
 
 def _option(
-    read: Callable[[Any, str], object], default: str | None, *, example: str, text: str, is_flag: bool = False
+    read: Callable[[Any, str], object],
+    default: str | None,
+    *,
+    example: str,
+    text: str,
+    is_flag: bool = False,
+    is_required: bool = False,
 ) -> Any:
     value = None if default is None else read(default, "default")
-    option = Option(read=read, help=text, example=example, default=default, is_flag=is_flag)
+    option = Option(read=read, help=text, example=example, default=default, is_flag=is_flag, is_required=is_required)
     return field(default=value, metadata={"option": option})
 
 
@@ -46,9 +55,18 @@ def _option(
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise InvalidValueError(name=name, expected="some text", found=value)
     return value
+
+
+def _field(value: object, name: str) -> str:
+    text = _text(value, name)
+    if any(sign in '"\\' or sign < " " for sign in text):
+        raise InvalidValueError(
+            name=name, expected="a field that JSON names without an escape, such as user.id", found=value
+        )
+    return text
 
 
 def _flag(value: object, name: str) -> bool:
@@ -130,15 +148,20 @@ def _zone(value: object, name: str) -> str:
 
 def _paths(value: object, name: str) -> tuple[str, ...]:
     items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, str) and item for item in items):
+    if not isinstance(items, list | tuple) or not items or not all(_is_word(item) and item for item in items):
         raise InvalidValueError(name=name, expected="a path or a list of paths", found=value)
     return tuple(items)
 
 
 def _command(value: object, name: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list | tuple) or not value or not all(map(_is_word, value)):
         raise InvalidValueError(name=name, expected='a list of words such as ["gzip", "-c"]', found=value)
     return tuple(value)
+
+
+def _is_word(value: object) -> bool:
+    """Whether the operating system takes it as a path or as an argument of a command."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _handler(value: object, name: str) -> object:
@@ -165,8 +188,11 @@ def _strategy(value: object, name: str) -> object:
 
 
 def _pipeline_name(value: object, name: str) -> str:
-    if not isinstance(value, str) or not PIPELINE_NAME.fullmatch(value):
-        raise InvalidValueError(name=name, expected="1 to 64 letters, digits, dots, dashes or underscores", found=value)
+    # Folders are named after it, so it must not be one that every folder has: `.` or `..`.
+    if not isinstance(value, str) or not PIPELINE_NAME.fullmatch(value) or not value.strip("."):
+        raise InvalidValueError(
+            name=name, expected="1 to 64 letters, digits, dashes, underscores or dots among them", found=value
+        )
     return value
 
 
@@ -208,7 +234,7 @@ class StreamConfig(WorkConfig):
     name: str = _option(
         _pipeline_name, "stream", example="clicks", text="name of the pipeline; batch ids begin with it"
     )
-    source: str = _option(_text, None, example="events.jsonl", text="-, a file, or sim:messages")
+    source: str = _option(_text, None, example="events.jsonl", text=f"-, a file, or {SIMULATED}", is_required=True)
     window: float | None = _option(
         _unless_off(_positive_duration), "5m", example="5m", text="a minibatch closes this long after its first record"
     )
@@ -220,7 +246,7 @@ class StreamConfig(WorkConfig):
         _positive_duration, None, example="30s", text="a minibatch closes this long after its last record"
     )
     key: str | None = _option(
-        _text, None, example="user.id", text="JSON field; one open minibatch for each of its values"
+        _field, None, example="user.id", text="JSON field; one open minibatch for each of its values"
     )
     max_keys: int = _option(_count, "10000", example="10000", text="open minibatches; beyond, the oldest is closed")
     follow: bool = _option(
@@ -329,9 +355,7 @@ class Reader:
     def read(self, kind: type[Settings], values: Mapping[str, object], *, where: str) -> Settings:
         """Build settings of `kind` from `values`, over which the environment goes first."""
         options = options_of(kind)
-        for name in values:
-            if name not in options:
-                self.problems.append(f"{where}{name}: {_unknown(name, options)}")
+        self.refuse_unknown(values, known=options, where=where)
         result: dict[str, object] = {}
         for name, option in options.items():
             variable = ENVIRONMENT_PREFIX + name.upper()
@@ -339,24 +363,39 @@ class Reader:
                 self._keep(result, name, option, self._environment[variable], where=f"{variable}: ")
             elif name in values:
                 self._keep(result, name, option, values[name], where=where)
+            elif option.is_required:
+                self.problems.append(f"{where}{name}: expected {option.help}, found nothing")
         return kind(**cast("Any", result))
+
+    def readable(self, kind: type[Settings], values: Mapping[str, object], *, where: str) -> dict[str, object]:
+        """Those of `values` that can be settings of `kind`, as they are; the others become problems."""
+        result: dict[str, object] = {}
+        for name, option in options_of(kind).items():
+            if name in values:
+                self._keep(result, name, option, values[name], where=where)
+        return {name: values[name] for name in result}
+
+    def refuse_unknown(self, names: Iterable[str], *, known: Collection[str], where: str) -> None:
+        """Every name that is not known is a problem."""
+        self.problems += [f"{where}{name}: {_unknown(name, known)}" for name in names if name not in known]
 
     def _keep(self, result: dict[str, object], name: str, option: Option, value: object, *, where: str) -> None:
         try:
             result[name] = option.read(value, name)
         except InvalidValueError as error:
             self.problems.append(f"{where}{error}")
-        except TypeError:
+        except (TypeError, OverflowError):  # a list where a number should be; a number beyond all others
             problem = f"expected a value such as {option.example}, found {value!r}"
             self.problems.append(f"{where}{name}: {problem}")
 
     def raise_problems(self) -> None:
         """Raise ConfigurationError when there are any."""
         if self.problems:
-            raise ConfigurationError(self.problems)
+            # Once each: a variable of the environment is read for every pipeline.
+            raise ConfigurationError(list(dict.fromkeys(self.problems)))
 
 
-def _unknown(name: str, known: Mapping[str, Option]) -> str:
+def _unknown(name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
     return f"unknown key; {hint}"
@@ -394,19 +433,22 @@ def read_toml(path: Path, *, environment: Mapping[str, str], overrides: Mapping[
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or nesting too large to be read
         raise ConfigurationError([f"{path}: expected TOML: {error}"]) from None
     reader = Reader(_without(environment, set(overrides)))
-    tables = {kind: _tables(document.pop(kind, []), kind, reader) for kind in ("stream", "files")}
-    shared = {name: document.pop(name) for name in list(document) if name in options_of(WorkConfig)}
+    where = f"{path}: "
+    engine = {name: value for name, value in document.items() if name in options_of(EngineConfig)}
+    reader.refuse_unknown(document, known=[*TABLES, *options_of(EngineConfig), *options_of(WorkConfig)], where=where)
+    tables = {kind: _tables(document.get(kind, []), kind, reader, where=where) for kind in TABLES}
+    shared = reader.readable(WorkConfig, document, where=where)
     config = Config(
-        engine=reader.read(EngineConfig, document | dict(overrides), where=f"{path}: "),
-        streams=_read_all(StreamConfig, tables["stream"], shared, reader, where=f"{path}: stream"),
-        files=_read_all(FilesConfig, tables["files"], shared, reader, where=f"{path}: files"),
+        engine=reader.read(EngineConfig, engine | dict(overrides), where=where),
+        streams=_read_all(StreamConfig, tables["stream"], shared, reader, where=f"{where}stream"),
+        files=_read_all(FilesConfig, tables["files"], shared, reader, where=f"{where}files"),
     )
     if not reader.problems and not config.pipelines:
-        reader.problems.append(f"{path}: expected at least one [[stream]] or [[files]], found none")
-    reader.problems += check(config, where=f"{path}: ")
+        reader.problems.append(f"{where}expected at least one [[stream]] or [[files]], found none")
+    reader.problems += check(config, where=where)
     reader.raise_problems()
     return config
 
@@ -417,10 +459,10 @@ def _without(environment: Mapping[str, str], given: set[str]) -> dict[str, str]:
     return {variable: value for variable, value in environment.items() if variable not in hidden}
 
 
-def _tables(value: object, kind: str, reader: Reader) -> list[dict[str, object]]:
+def _tables(value: object, kind: str, reader: Reader, *, where: str) -> list[dict[str, object]]:
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return value
-    reader.problems.append(f"{kind}: expected tables written [[{kind}]], found {value!r}")
+    reader.problems.append(f"{where}{kind}: expected tables written [[{kind}]], found {value!r}")
     return []
 
 
@@ -438,7 +480,8 @@ def check(config: Config, *, where: str = "") -> list[str]:
     problems = [problem for stream in config.streams for problem in _check_stream(stream)]
     problems += [problem for files in config.files for problem in _check_files(files)]
     names = [pipeline.name for pipeline in config.pipelines]
-    problems += [f"name: {name!r} is used by more than one pipeline" for name in set(names) if names.count(name) > 1]
+    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+    problems += [f"name: {name!r} is used by more than one pipeline" for name in twice]
     if sum(stream.source == "-" for stream in config.streams) > 1:
         problems.append("source: standard input can feed only one stream")
     return [where + problem for problem in problems]
@@ -446,15 +489,12 @@ def check(config: Config, *, where: str = "") -> list[str]:
 
 def _check_stream(stream: StreamConfig) -> list[str]:
     problems = _check_work(stream, [])
-    if not stream.source:
-        problems.append(f"{stream.name}: source: expected -, a file or sim:messages, found nothing")
-    scheme, colon, rest = stream.source.partition(":")
-    if colon and scheme == "sim" and rest != "messages":
-        problems.append(f"{stream.name}: source: expected sim:messages, found {stream.source!r}")
-    if "://" in stream.source:
-        problems.append(f"{stream.name}: source: expected -, a file or sim:messages, found {stream.source!r}")
-    if stream.follow and (stream.source == "-" or (colon and scheme == "sim")):
-        problems.append(f"{stream.name}: follow: expected a file as source, found {stream.source!r}")
+    source = stream.source or ""  # its absence was told already
+    simulated = source.startswith("sim:")
+    if "://" in source or (simulated and source != SIMULATED):
+        problems.append(f"{stream.name}: source: expected -, a file or {SIMULATED}, found {source!r}")
+    if stream.follow and (source == "-" or simulated):
+        problems.append(f"{stream.name}: follow: expected a file as source, found {source!r}")
     return problems
 
 

@@ -29,7 +29,7 @@ from millstream.adapters.spool import SegmentReader, SegmentSpool
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.adapters.stdin import StandardInput
 from millstream.adapters.textfile import TextFile
-from millstream.config import Config, EngineConfig, FilesConfig, StreamConfig, WorkConfig
+from millstream.config import SIMULATED, Config, EngineConfig, FilesConfig, StreamConfig, WorkConfig
 from millstream.core.minibatch import Limits
 from millstream.core.model import Done, Kind, Outcome
 from millstream.core.operations import ReadMeta, SetMeta
@@ -168,6 +168,7 @@ def _stream_pipeline(stream: StreamConfig, engine: EngineConfig, parts: _Parts, 
             idle_gap_s=stream.idle_gap,
             max_keys=stream.max_keys,
         ),
+        key=stream.key,
         sync_every_s=stream.sync_every,
         max_spool_bytes=stream.max_spool,
         close_on_drain=engine.drain == "close",
@@ -277,7 +278,7 @@ def _nothing() -> None:
 def check_inputs(config: Config) -> None:
     """Raise ConfigurationError when a source is not there, all of them together."""
     problems = [
-        f"{stream.name}: source: expected -, a file or sim:messages, found no file {stream.source!r}"
+        f"{stream.name}: source: expected -, a file or {SIMULATED}, found no file {stream.source!r}"
         for stream in config.streams
         if _is_file(stream) and not stream.follow and not Path(stream.source).is_file()
     ]
@@ -290,7 +291,7 @@ def check_inputs(config: Config) -> None:
 
 
 def _is_file(stream: StreamConfig) -> bool:
-    return stream.source not in {"-", "sim:messages"}
+    return stream.source not in {"-", SIMULATED}
 
 
 def source_of(stream: StreamConfig, clock: Clock) -> Source:
@@ -299,7 +300,7 @@ def source_of(stream: StreamConfig, clock: Clock) -> Source:
     block_bytes = KEYED_BLOCK_BYTES if stream.key else PLAIN_BLOCK_BYTES
     if stream.source == "-":
         return StandardInput(clock, max_record_bytes=stream.max_record, block_bytes=block_bytes)
-    if stream.source == "sim:messages":
+    if stream.source == SIMULATED:
         return SimulatedMessages(clock, rate_per_s=stream.rate, duration_s=stream.duration, seed=stream.seed)
     return TextFile(
         stream.source, clock, follow=stream.follow, max_record_bytes=stream.max_record, block_bytes=block_bytes

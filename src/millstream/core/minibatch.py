@@ -12,6 +12,7 @@ of a block does it search for the newline to cut at.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from millstream.core.model import CutReason
 
@@ -33,8 +34,7 @@ class Limits:
     max_keys: int = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(NamedTuple):
     """A minibatch was opened; `closes_at` is its stored deadline. `skipped` records of the block came before it."""
 
     key: str | None
@@ -43,8 +43,7 @@ class Opened:
     skipped: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grown:
+class Grown(NamedTuple):
     """The open minibatch of `key` took `count` whole records."""
 
     key: str | None
@@ -53,8 +52,7 @@ class Grown:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class Closed(NamedTuple):
     """The open minibatch of `key` was cut; `at` is when it was due or when the limit was reached."""
 
     key: str | None
@@ -63,6 +61,7 @@ class Closed:
 
 
 Step = Opened | Grown | Closed
+"""Named tuples, because with keys there is one for nearly every record (measured by bench/stream.py)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +105,8 @@ class Cutter:
     def tick(self, now: float) -> list[Step]:
         """Close everything that is due at `now`, in the order of the due times."""
         self._now = max(self._now, now)
+        if not self._dues or self._dues[0][0] > self._now:
+            return []
         steps: list[Step] = []
         while self._dues and self._dues[0][0] <= self._now:
             _, _, key = heapq.heappop(self._dues)
@@ -130,7 +131,7 @@ class Cutter:
                 steps.extend(self._make_room())
                 minibatch = self._open_one(key)
                 steps.append(Opened(key=key, at=minibatch.opened_at, closes_at=minibatch.closes_at, skipped=skipped))
-            end, taken = self._fits(minibatch, data, start, count - skipped)
+            end, taken = self._fits(minibatch, data, start=start, left=count - skipped)
             if not taken:
                 steps.append(self._close(minibatch, CutReason.BYTES, self._now))
                 continue
@@ -168,7 +169,7 @@ class Cutter:
         minibatch.records += count
         minibatch.size_bytes += len(data)
         minibatch.last_at = self._now
-        return Grown(key=minibatch.key, data=data, count=count, at=self._now)
+        return Grown(minibatch.key, data, count, self._now)
 
     def _close(self, minibatch: OpenMinibatch, reason: CutReason, at: float) -> Step:
         del self._open[minibatch.key]
@@ -195,7 +196,7 @@ class Cutter:
             return CutReason.BYTES
         return None
 
-    def _fits(self, minibatch: OpenMinibatch, data: bytes, start: int, left: int) -> tuple[int, int]:
+    def _fits(self, minibatch: OpenMinibatch, data: bytes, *, start: int, left: int) -> tuple[int, int]:
         """Where the part of `data[start:]` that still fits ends, and how many records it holds."""
         end, count = len(data), left
         max_bytes, max_count = self.limits.max_bytes, self.limits.max_count

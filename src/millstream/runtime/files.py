@@ -12,10 +12,11 @@ from pathlib import PurePath
 
 from millstream.core.identity import bucket_id
 from millstream.core.model import FileRef, Kind
-from millstream.core.operations import DeclarePipeline, PlanBucket, ReadCosts, ReadKnownVersions
+from millstream.core.operations import PlanBucket, ReadCosts, ReadKnownVersions
 from millstream.core.packing import CostModel, Packing, PackStrategy, fit_cost_model, pack
 from millstream.core.schedule import Every, Schedule
 from millstream.ports import Clock, Ledger, Lister
+from millstream.runtime.declare import declare
 from millstream.runtime.events import Events, FilesListed, FilesPlanned, NextRun
 
 LOOKS_FOR_UNSETTLED = 5
@@ -86,7 +87,7 @@ class FilesIntake:
     async def run(self) -> None:
         """Look as often as the schedule says, until `stop`."""
         try:
-            await self._ledger.do(DeclarePipeline(name=self.name, kind=Kind.BUCKET, at=self._clock.now()))
+            await declare(self.name, kind=Kind.BUCKET, ledger=self._ledger, at=self._clock.now())
             anchor = self._clock.civil()
             schedule = self._settings.schedule
             if schedule is None:

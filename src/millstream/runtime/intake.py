@@ -245,10 +245,10 @@ class Intake:
         """`positions` are those of a keyed block's records in the main log."""
         for step in steps:
             match step:
+                case Grown():  # first: by far the most frequent
+                    self._grow(step)
                 case Opened():
                     self._open(step, positions[step.skipped] if positions else self._main_end)
-                case Grown():
-                    self._grow(step)
                 case Closed():
                     self._close(step, now)
 
@@ -323,7 +323,7 @@ class Intake:
             group[1].append(position)
             position += len(record) + 1
         for key, (own, positions) in groups.items():
-            data = b"\n".join(own) + b"\n"
+            data = (own[0] if len(own) == 1 else b"\n".join(own)) + b"\n"
             steps = self._cutter.take(data, count=len(own), at=lines.read_at, key=key)
             self._carry_out(steps, lines.read_at, positions)
 

@@ -9,15 +9,23 @@ again; what was accepted stays accepted.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import CutReason, Kind, Lines
-from millstream.core.operations import DeclarePipeline, ReadBatches, ReadSource, ReadUnfinished
-from millstream.errors import SourceError
+from millstream.core.operations import (
+    BatchRow,
+    ReadBatches,
+    ReadMeta,
+    ReadSource,
+    ReadUnfinished,
+    SetMeta,
+)
+from millstream.errors import ConfigurationError, SourceError
 from millstream.ports import Clock, Ledger, Source, Spool
+from millstream.runtime.declare import declare
 from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeHeld, RecordsAccepted
 from millstream.runtime.intake import MAIN, RUNS, Commit, Intake, KeyReader
 
@@ -30,11 +38,13 @@ HELD_RETRY_S = 1.0
 class StreamSettings:
     """How one stream is cut and kept.
 
-    `sync_every_s` is real seconds; `max_spool_bytes` None means as much as the disk holds.
+    `key` names what the key reader reads; `sync_every_s` is real seconds; `max_spool_bytes` None means as much as
+    the disk holds.
     """
 
     name: str
     limits: Limits
+    key: str | None = None
     sync_every_s: float = 0.05
     max_spool_bytes: int | None = None
     close_on_drain: bool = False
@@ -104,7 +114,9 @@ class StreamIntake:
 
     async def _recover(self) -> Intake:
         name, now = self._settings.name, self._clock.now()
-        row = await self._ledger.do(DeclarePipeline(name=name, kind=Kind.MINIBATCH, at=now))
+        row = await declare(name, kind=Kind.MINIBATCH, ledger=self._ledger, at=now)
+        rows = await self._ledger.read(ReadBatches(pipeline=name, states=(State.OPEN,)))
+        await self._settle_key(rows)
         self._spool.recover(MAIN, row.main_end)
         self._spool.recover(RUNS, row.runs_end)
         known = await self._ledger.read(ReadSource(pipeline=name, source=self._source.name))
@@ -118,40 +130,49 @@ class StreamIntake:
             key_reader=self._key_reader,
             position=position or "",
         )
-        rows = await self._ledger.read(ReadBatches(pipeline=name, states=(State.OPEN,)))
         intake.restore(rows, accepted_at=row.accepted_at)
         intake.tick(now)
         await self._source.open(position)
         return intake
 
+    async def _settle_key(self, rows: Sequence[BatchRow]) -> None:
+        """Remember the key; another one could not tell which of the open minibatches a record belongs to."""
+        meta, key = f"key of {self.name}", self._settings.key or ""
+        before = await self._ledger.read(ReadMeta(key=meta))
+        if before == key:
+            return
+        if before is not None and rows:
+            problem = (
+                f"{self.name}: key: expected {before or 'none'}, by which the open minibatches were begun, "
+                f"found {key or 'none'}; go on as before until they are closed, or use another --name"
+            )
+            raise ConfigurationError([problem])
+        await self._ledger.do(SetMeta(key=meta, value=key))
+
     async def _read(self) -> SourceError | None:
         """Feed blocks to the cutter until the source ends, fails (returned), or a stop is asked for."""
+        reading = asyncio.ensure_future(self._read_to_the_end())
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            while not self._stopping.is_set():
-                reading = asyncio.ensure_future(self._next_block())
-                await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not reading.done():
-                    # Safe: a source that is cancelled while it waits keeps what it has for `leftovers`.
-                    reading.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await reading
-                elif not reading.result():
-                    break
+            await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Safe: a source that is cancelled while it waits keeps what it has for `leftovers`.
+            reading.cancel()
+            stopping.cancel()
+            await asyncio.gather(reading, stopping, return_exceptions=True)
+        try:
+            if not reading.cancelled():
+                reading.result()
         except SourceError as error:
             return error
-        finally:
-            stopping.cancel()
         return None
 
-    async def _next_block(self) -> bool:
-        """Take in one block; False at the end of the source."""
+    async def _read_to_the_end(self) -> None:
         await self._wait_for_room()
-        lines = await self._source.read()
-        if lines is None:
-            return False
-        self._take(lines)
-        return True
+        while (lines := await self._source.read()) is not None:
+            self._take(lines)
+            await asyncio.sleep(0)  # a source that always has more must not keep deadlines and commits waiting
+            await self._wait_for_room()
 
     def _take(self, lines: Lines) -> None:
         self.exhausted = False

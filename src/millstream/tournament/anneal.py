@@ -15,13 +15,13 @@ from random import Random
 from millstream.tournament.meetings import UNMET, Meetings, Place, swap, swap_cost
 from millstream.tournament.shape import SeatingPlan
 
-_HOT, _COLD = 0.6 * UNMET, 0.12 * UNMET
-"""Temperatures at the begin and the end of a run; bench/tournament.py."""
+HOT, WARM, _COLD = 0.6 * UNMET, 0.2 * UNMET, 0.12 * UNMET
+"""Temperatures: where a run begins, where one begins that is to keep most of its start, and where all end."""
 
 _BLOCK = 500
 """Moves between two looks at what was reached."""
 
-_RUNS = (0.125, 0.125, 0.125, 0.125, 0.5)
+_RUNS = (0.08, 0.08, 0.08, 0.08, 0.08, 0.3, 0.3)
 """How the moves are shared out among runs, when there are enough for several."""
 
 _ENOUGH = 20_000
@@ -47,18 +47,21 @@ class Room:
 def moves_in(seconds: float, *, seats: int) -> int:
     """How many moves `seconds` pay for: a fixed rate, so that the same seconds give the same seating anywhere.
 
-    A core of 2023 needs about half of the time (bench/tournament.py); a move takes longer at larger tables.
+    One core of a server of 2021 needs about three quarters of the time (bench/tournament.py); a move takes longer at
+    larger tables.
     """
-    return int(seconds * 1_000_000 / (0.7 + 0.15 * seats))
+    return int(seconds * 1_000_000 / (0.5 + 0.12 * seats))
 
 
-def best_seating(start: Callable[[], SeatingPlan], *, room: Room, moves: int, rng: Random) -> SeatingPlan:
+def best_seating(
+    start: Callable[[], SeatingPlan], *, room: Room, moves: int, rng: Random, heat: float = HOT
+) -> SeatingPlan:
     """The best seating that about `moves` swaps find; every run begins with a new `start`."""
     annealing = (1 - _POLISH) * moves
     best = start()
     rank = room.history.after(best).rank()
     for share in _RUNS if moves >= _ENOUGH else (1.0,):
-        cost, found = anneal(start(), room=room, moves=int(share * annealing), rng=rng)
+        cost, found = anneal(start(), room=room, moves=int(share * annealing), rng=rng, heat=heat)
         if (found_rank := room.history.after(found).rank()) > rank:
             best, rank = found, found_rank
         if cost <= room.goal:
@@ -66,14 +69,14 @@ def best_seating(start: Callable[[], SeatingPlan], *, room: Room, moves: int, rn
     return polish(best, room=room, moves=int(_POLISH * moves), rng=rng)
 
 
-def anneal(start: SeatingPlan, *, room: Room, moves: int, rng: Random) -> tuple[int, SeatingPlan]:
+def anneal(start: SeatingPlan, *, room: Room, moves: int, rng: Random, heat: float = HOT) -> tuple[int, SeatingPlan]:
     """Improve a seating by `moves` swaps; returns the lowest cost that was seen at the end of a block, and where."""
     plan, pools = _open(start, room=room)
     meetings = room.history.after(plan)
     met, steps, random = meetings.met, meetings.steps(), rng.random
     cost = best = meetings.cost()
     kept = _players(pools)
-    temperature, cooling = _HOT, (_COLD / _HOT) ** (_BLOCK / max(moves, _BLOCK))
+    temperature, cooling = heat, (_COLD / heat) ** (_BLOCK / max(moves, _BLOCK))
     for _ in range(moves // _BLOCK if pools else 0):
         for _ in range(_BLOCK):
             pool = pools[int(random() * len(pools))]

@@ -1,10 +1,10 @@
 """The best seating plan that can be found in the time given.
 
 Theory of operation: a plan that reaches the upper bound cannot be beaten, so the cheap sources come first and the
-search ends as soon as one does: (1) the longest design, thinned when players are short; (2) a cyclic search for a
-design that is not known here; (3) the longest design, continued by annealing; (4) annealing of everything. Otherwise
-the best of all counts: most different pairs, then most opponents of the player who has fewest, then the most even
-repeats. Table numbers are settled at the end, which changes none of these.
+search ends as soon as one does: (1) the longest design that is known, or that a cyclic search finds, fitted to the
+number of players and continued by annealing where it is too short; (2) annealing of everything. Otherwise the better
+one counts: more different pairs, then more opponents of the player who has fewest, then more even repeats. Table
+numbers are settled at the end, which changes none of these.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from math import comb
 from random import Random
 
 from millstream.tournament import cyclic
-from millstream.tournament.anneal import Room, best_seating, moves_in
+from millstream.tournament.anneal import WARM, Room, best_seating, moves_in
 from millstream.tournament.bounds import upper_bound
 from millstream.tournament.checks import check_frame, check_seconds
 from millstream.tournament.designs import Design, longest_design
 from millstream.tournament.dice import dice
+from millstream.tournament.fit import levelled, substituted, thinned
 from millstream.tournament.labels import spread_tables
 from millstream.tournament.meetings import Meetings, least_cost
 from millstream.tournament.shape import SeatingPlan, Shape, even_shape, fill
-from millstream.tournament.thin import thinned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +84,28 @@ def _candidates(shape: Shape, *, room: Room, seconds: float, rng: Random) -> Ite
     """Plans from the cheapest source to the dearest; at least one."""
     rounds, tables, seats = len(shape.sizes), len(shape.sizes[0]), max(shape.sizes[0])
     moves = moves_in(seconds, seats=seats)
-    if not shape.sitting_out[0]:
-        known = longest_design(tables, seats)
-        if len(known.rounds) < rounds:
-            found = cyclic.search(tables, seats=seats, rounds=rounds, moves=moves // 8, rng=rng)
-            known = Design(rounds=found, method="cyclic search") if found else known
-        if base := thinned(known, shape=shape):
-            yield _continued(base, shape=shape, room=room, moves=moves // 4, rng=rng)
+    known = longest_design(tables, seats)
+    if len(known.rounds) < rounds:
+        found = cyclic.search(tables, seats=seats, rounds=rounds, moves=moves // 8, rng=rng)
+        known = Design(rounds=found, method="cyclic search") if found else known
+    base = _fitted(known, shape=shape, room=room, moves=moves // 4, rng=rng)
+    yield _continued(base, shape=shape, room=room, moves=moves // 8, rng=rng)
     annealed = best_seating(lambda: _random_rounds(shape, first=0, rng=rng), room=room, moves=moves // 2, rng=rng)
     yield Design(rounds=annealed, method="annealing")
+
+
+def _fitted(known: Design, *, shape: Shape, room: Room, moves: int, rng: Random) -> Design:
+    """The first rounds of a design for these players, without repeats if it can be, else with as few as are found."""
+    if shape.sitting_out[0]:
+        fit, change = substituted, "with substitutes"
+    elif exact := thinned(known, shape=shape):
+        return exact
+    else:
+        fit, change = levelled, "with seats left empty"
+    count = min(len(known.rounds), len(shape.sizes))
+    some = replace(room, groups=room.groups[:count], pinned=room.pinned[:count])
+    rounds = best_seating(lambda: fit(known, shape=shape, rng=rng), room=some, moves=moves, rng=rng, heat=WARM)
+    return Design(rounds=rounds, method=f"{known.method}, {change}, then annealing")
 
 
 def _continued(base: Design, *, shape: Shape, room: Room, moves: int, rng: Random) -> Design:
@@ -104,7 +117,7 @@ def _continued(base: Design, *, shape: Shape, room: Room, moves: int, rng: Rando
     rounds = best_seating(
         lambda: base.rounds + _random_rounds(shape, first=played, rng=rng), room=after, moves=moves, rng=rng
     )
-    return Design(rounds=rounds, method=f"{base.method}, then annealing")
+    return Design(rounds=rounds, method=f"{base.method}, more rounds by annealing")
 
 
 def _random_rounds(shape: Shape, *, first: int, rng: Random) -> SeatingPlan:
