@@ -53,7 +53,7 @@ def _stream_tables(*, quick: bool) -> Sequence[Table]:
         memory = max(run["max_rss_mb"] for run in runs)
         return name, spread(rates), spread(ratios, digits=2), f"{memory:.0f}"
 
-    title = f"Durable records through a minibatch window ({result['records']:,} records of 300 bytes from standard input)"
+    title = f"Durable records through a window ({result['records']:,} records of 300 bytes from standard input)"
     rows = [
         ("plain copy with fsync", spread(copies), "1", "-"),
         row("window 1s", plain),
@@ -75,7 +75,8 @@ def _stream_tables(*, quick: bool) -> Sequence[Table]:
 def _ledger_tables(*, quick: bool) -> Sequence[Table]:
     result: dict[str, Any] = ledger.run(quick=quick)
     rows = [("open, close, claim, done; 500 callers", spread(result["batches_per_s"]))]
-    return [("Lives of batches through the ledger, with fsync", ("what", "batches/s: median (lowest to highest)"), rows)]
+    head = ("what", "batches/s: median (lowest to highest)")
+    return [("Lives of batches through the ledger, with fsync", head, rows)]
 
 
 def _packing_tables(*, quick: bool) -> Sequence[Table]:

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a folder of pages is no package
+
 """Writes the generated parts of the docs: `python -m docs.generate`; `--check` only says whether they are right.
 
 Theory of operation: a page marks a generated part with comments, `<!-- begin: NAME -->` before and `<!-- end -->`

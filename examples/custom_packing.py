@@ -38,7 +38,7 @@ def compare(sizes: Sequence[int], *, workers: int) -> list[Packing]:
 
 
 if __name__ == "__main__":
-    draw = random.Random(7)  # noqa: S311 - the same sizes each time are wanted
+    draw = random.Random(7)
     night = [int(draw.expovariate(1 / 2_000_000)) for _ in range(100)]
     for packing in compare(night, workers=10):
         buckets = f"{len(packing.buckets)} buckets, at least {packing.lower_bound} needed"

@@ -3,37 +3,19 @@
 Run it with `python -m pytest test_my_handler.py`.
 """
 
-# ruff: noqa: S101 - a test asserts
+
 import json
 import sqlite3
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
 
 import warehouse
-from millstream import Batch, Context, Kind
-from millstream.core.model import Job
+from millstream.testing import minibatch
 
 MESSAGES = [json.dumps({"id": number, "user": "ada", "amount": 2.5}).encode() for number in range(3)]
-
-
-def attempt(number: int) -> tuple[Batch, Context]:
-    """A minibatch of `MESSAGES` and the context of its attempt with that number."""
-    data = b"".join(message + b"\n" for message in MESSAGES)
-    job = Job(
-        id="clicks-00000001",
-        kind=Kind.MINIBATCH,
-        pipeline="clicks",
-        attempt=number,
-        fence=number,
-        records=len(MESSAGES),
-        size_bytes=len(data),
-        checksum=zlib.crc32(data),
-    )
-    return Batch(job, read=lambda *_: iter([data])), Context(job)
 
 
 def rows() -> list[tuple[str, int]]:
@@ -48,15 +30,15 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_every_message_is_loaded() -> None:
     """A batch leaves a row for each message, under its id."""
-    warehouse.load(*attempt(1))
+    warehouse.load(*minibatch(MESSAGES))
 
-    assert rows() == [("clicks-00000001", 0), ("clicks-00000001", 1), ("clicks-00000001", 2)]
+    assert rows() == [("test-00000001", 0), ("test-00000001", 1), ("test-00000001", 2)]
 
 
 def test_a_second_call_changes_nothing() -> None:
     """After a crash the handler is called again, with the same id: no row is there twice."""
-    warehouse.load(*attempt(1))
-    warehouse.load(*attempt(2))
+    warehouse.load(*minibatch(MESSAGES))
+    warehouse.load(*minibatch(MESSAGES, attempt=2))
 
     assert len(rows()) == len(MESSAGES)
 

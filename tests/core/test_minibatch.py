@@ -30,9 +30,9 @@ def observe(steps: list[Step], open_ones: dict[str | None, Cut], done: list[Cut]
                 open_ones[step.key] = Cut(step.key, step.at, step.closes_at)
             case Grown():
                 records = step.data.split(b"\n")[:-1]
-                assert len(records) == step.count > 0
+                assert len(records) == step.records > 0
                 open_ones[step.key].records += records
-                open_ones[step.key].arrivals += [step.at] * step.count
+                open_ones[step.key].arrivals += [step.at] * step.records
             case Closed():
                 cut = open_ones.pop(step.key)
                 cut.reason, cut.closed_at = step.reason, step.at

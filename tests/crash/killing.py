@@ -108,6 +108,16 @@ class Site:
         assert len(set(calls)) == len(calls)
 
 
+def accepted(site: Site) -> int:
+    """How many records the ledger counts as accepted; 0 while it is being created."""
+    if not (site.state / "ledger.db").exists():
+        return 0
+    try:
+        return sum(count for (count,) in site.query("SELECT accepted_records FROM pipeline"))
+    except sqlite3.OperationalError:
+        return 0
+
+
 def wait_until(condition, *, timeout_s: float = 30.0, what: str = "") -> None:
     """Look until `condition()` holds, for a bounded time: for things in other processes that send no signal."""
     give_up = time.monotonic() + timeout_s

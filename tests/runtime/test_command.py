@@ -76,7 +76,7 @@ def test_paths_of_a_bucket_come_one_per_line(tmp_path: Path):
 def test_the_environment_names_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A command has the engine's environment, and the id, attempt and key of its batch."""
     monkeypatch.setenv("OWN", "setting")
-    script = f'echo "$OWN $MILLSTREAM_BATCH_ID $MILLSTREAM_ATTEMPT ${{MILLSTREAM_KEY-none}}" > {tmp_path}/env'
+    script = f'echo "$OWN $MILLSTREAM_BATCH_ID $MILLSTREAM_ATTEMPT ${{MILLSTREAM_BATCH_KEY-none}}" > {tmp_path}/env'
 
     run(script, minibatch(attempt=4, key="Zürich"), scratch=tmp_path)
     with_key = (tmp_path / "env").read_text()

@@ -390,10 +390,10 @@ def test_a_plan_tells_the_ledger_nothing():
 
 
 def test_a_function_of_the_user_packs():
-    """A strategy is a name or a function from sizes to buckets."""
+    """A strategy is a name, or a function that numbers the bucket of each file."""
 
-    def one_each(sizes, *, limits, group=None, **_):
-        return [[index] for index in range(len(sizes))]
+    def one_each(sizes, capacity):
+        return range(len(sizes))
 
     async def scenario(stand: Stand) -> None:
         stand.lister.settled = [file("a"), file("b")]

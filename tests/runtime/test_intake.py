@@ -109,7 +109,9 @@ blocks = st.lists(
 
 
 @given(limits, blocks, st.booleans(), st.integers(1, 300), st.sets(st.integers(0, 9)), st.sets(st.integers(0, 9)))
-def test_batches_hold_what_was_accepted_through_crashes(limits, blocks, keyed, spill_bytes, commits, crashes):
+def test_batches_hold_what_was_accepted_through_crashes(  # noqa: PLR0917 - drawn by Hypothesis
+    limits, blocks, keyed, spill_bytes, commits, crashes
+):
     """With and without keys, spilling and crashing anywhere, closed minibatches re-join to the accepted records."""
     ledger, spool = TinyLedger(), MemorySpool()
 

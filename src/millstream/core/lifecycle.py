@@ -67,10 +67,10 @@ TRANSITIONS: dict[Step, Transition] = {
     Step.DISCARD: Transition(sources=(State.RUNNING,), target=State.DISCARDED, meaning="the handler said so"),
     Step.BURY: Transition(sources=(State.RUNNING,), target=State.DEAD, meaning="attempts spent"),
     Step.RELEASE: Transition(
-        sources=(State.RUNNING,), target=State.READY, meaning="given back by a drain; costs no retry"
+        sources=(State.RUNNING,), target=State.READY, meaning="given back by a drain, costs no retry"
     ),
     Step.LOSE: Transition(
-        sources=(State.RUNNING,), target=State.READY, meaning="worker lost; its result would be refused"
+        sources=(State.RUNNING,), target=State.READY, meaning="worker lost, its result would be refused"
     ),
     Step.RIPEN: Transition(sources=(State.WAITING,), target=State.READY, meaning="the time of the retry has come"),
     Step.REVIVE: Transition(sources=(State.DEAD,), target=State.READY, meaning="`millstream retry` by an operator"),

@@ -44,11 +44,11 @@ class Opened(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """The open minibatch of `key` took `count` whole records."""
+    """The open minibatch of `key` took so many whole records."""
 
     key: str | None
     data: bytes
-    count: int
+    records: int
     at: float
 
 

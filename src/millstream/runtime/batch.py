@@ -12,6 +12,7 @@ from typing import Protocol
 
 from millstream.core.model import CutReason, FileRef, Job, Kind, Outcome
 from millstream.errors import HostLostError, SpoolDamagedError
+from millstream.runtime.interrupt import AttemptInterrupted
 
 ReadSpool = Callable[[str, Sequence[tuple[int, int]]], Iterator[bytes]]
 """`(log, ranges) -> pieces of bytes`; how a batch reads its records."""
@@ -150,7 +151,6 @@ class Context:
         spawn: Spawn = _spawn_nowhere,
         scratch: str = "",
         cancelled: threading.Event | None = None,
-        beat: Callable[[], None] | None = None,
     ) -> None:
         self.attempt: int = job.attempt
         self.batch_id: str = job.id
@@ -158,7 +158,6 @@ class Context:
         self.spawn = spawn
         self.checksums: dict[str, str] = {}
         self._cancelled = cancelled or threading.Event()
-        self._beat = beat
 
     @property
     def cancelled(self) -> bool:
@@ -166,9 +165,12 @@ class Context:
         return self._cancelled.is_set()
 
     def heartbeat(self) -> None:
-        """Say that the attempt is alive; cheap, may be called for every record."""
-        if self._beat is not None:
-            self._beat()
+        """Be interruptible here: raises AttemptInterrupted when the attempt should end; cheap.
+
+        For long loops in extension code, which an interrupt cannot reach, and in async handlers, between awaits.
+        """
+        if self._cancelled.is_set():
+            raise AttemptInterrupted
 
 
 Handler = Callable[[Batch, Context], object]

@@ -23,7 +23,7 @@ class CommandHandler:
 
     Standard input is a file: the records of a minibatch, each ending with a newline, or the paths of a bucket, one
     per line. The environment has MILLSTREAM_BATCH_ID, MILLSTREAM_ATTEMPT and, for a batch with a key,
-    MILLSTREAM_KEY. Exit status 0 is done, 65 is discard, everything else is retry, with the last line of standard
+    MILLSTREAM_BATCH_KEY. Exit status 0 is done, 65 is discard, everything else is retry, with the last line of standard
     error as its reason. Raises InvalidValueError when there is no such program.
     """
 
@@ -40,7 +40,7 @@ class CommandHandler:
         """Run the command on a batch; blocks."""
         env = {"MILLSTREAM_BATCH_ID": batch.id, "MILLSTREAM_ATTEMPT": str(context.attempt)}
         if batch.key is not None:
-            env["MILLSTREAM_KEY"] = batch.key
+            env["MILLSTREAM_BATCH_KEY"] = batch.key
         with tempfile.TemporaryFile(dir=context.scratch) as stdin:
             _write(batch, stdin)
             status, tail = context.spawn(self._argv, env=env, stdin=stdin.fileno())

@@ -277,7 +277,7 @@ class Intake:
 
     def _grow(self, step: Grown) -> None:
         draft = self._drafts[step.key]
-        draft.records += step.count
+        draft.records += step.records
         draft.size_bytes += len(step.data)
         draft.last_at = step.at
         if self._key_reader is None:

@@ -3,6 +3,7 @@
 The conformance suites are modules of their own, because they need pytest and Hypothesis: `ledger_suite`, `spool_suite`.
 """
 
+from millstream.testing.attempts import bucket, minibatch
 from millstream.testing.clock import ManualClock
 from millstream.testing.faults import Crash, FaultPlan, FaultyLedger, FaultySpool, MemorySpool, slow
 from millstream.testing.signals import Signals
@@ -15,5 +16,7 @@ __all__ = [
     "ManualClock",
     "MemorySpool",
     "Signals",
+    "bucket",
+    "minibatch",
     "slow",
 ]
