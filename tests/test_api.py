@@ -10,8 +10,8 @@ from millstream import Batch, Context, Millstream, testing
 from millstream.config import EngineConfig, FilesConfig, StreamConfig, WorkConfig, options_of
 from millstream.mill import EngineKeywords, FilesKeywords, StreamKeywords
 
-NOT_KEYWORDS = {"source", "paths", "handler", "command"}
-"""In Python the first are arguments, and the decorated function is the handler."""
+NOT_KEYWORDS = {"source", "paths", "handler", "command", "copy_to", "merge_to", "merge_format", "verify"}
+"""In Python the first two are arguments, and the decorated function is what works a batch."""
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Millstream turns streams and files into batches and gets every batch worked once."""
 
 from millstream.core.model import CutReason, Discard, Done, FileRef, Kind, Outcome, Retry
-from millstream.core.packing import CostModel, Packing, pack
+from millstream.core.packing import CostModel, Packing, PackStrategy, pack
 from millstream.errors import ConfigurationError, MillstreamError
 from millstream.mill import Millstream
 from millstream.runtime.batch import Batch, Context
 from millstream.runtime.engine import Exit
+from millstream.runtime.summary import Tally
 from millstream.wiring import Report
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "Millstream",
     "MillstreamError",
     "Outcome",
+    "PackStrategy",
     "Packing",
     "Report",
     "Retry",
+    "Tally",
     "pack",
 ]

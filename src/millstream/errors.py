@@ -25,12 +25,12 @@ class InvalidValueError(MillstreamError, ValueError):
 
 
 class HandlerImportError(MillstreamError):
-    """The handler named in the configuration cannot be loaded."""
+    """The function (a handler, or a packing strategy) named in the configuration cannot be loaded."""
 
-    def __init__(self, *, handler: str, reason: str) -> None:
+    def __init__(self, *, handler: str, reason: str, setting: str = "handler") -> None:
         self.handler, self.reason = handler, reason
         super().__init__(
-            f"handler: cannot load {handler!r}: {reason}; expected package.module:function, importable from here"
+            f"{setting}: cannot load {handler!r}: {reason}; expected package.module:function, importable from here"
         )
 
 

@@ -11,6 +11,7 @@ from typing import TypedDict, TypeVar, Unpack
 
 from millstream.config import Config, EngineConfig, FilesConfig, Reader, StreamConfig, check
 from millstream.core.packing import PackStrategy
+from millstream.errors import ConfigurationError
 from millstream.runtime.batch import Handler
 from millstream.runtime.events import Listener
 from millstream.wiring import Report, run
@@ -75,10 +76,6 @@ class FilesKeywords(WorkKeywords, total=False):
     every: Duration
     once: bool
     zone: str
-    copy_to: str
-    merge_to: str
-    merge_format: str
-    verify: bool
     bandwidth: Size
     file_cost: Duration
     bucket_cost: Duration
@@ -125,8 +122,10 @@ class Millstream:
         """The settings as they are by now; raises ConfigurationError when something is wrong with them."""
         config = Config(engine=self._engine, streams=tuple(self._streams), files=tuple(self._files))
         problems = [*self._reader.problems, *check(config)]
-        self._reader.problems = problems
-        self._reader.raise_problems()
+        if not problems and not config.pipelines:
+            problems.append("Millstream: expected at least one function decorated with stream or files, found none")
+        if problems:
+            raise ConfigurationError(problems)
         return config
 
     def run(self, *, listeners: tuple[Listener, ...] = ()) -> Report:

@@ -338,7 +338,7 @@ def _complete(batch: Batch, context: Context) -> Outcome:
     return Done()
 
 
-def import_function(path: str) -> Handler:
+def import_function(path: str, *, setting: str = "handler") -> Handler:
     """The function that `package.module:function` names, looked for in the working folder, too.
 
     Raises HandlerImportError.
@@ -351,9 +351,10 @@ def import_function(path: str) -> Handler:
         for name in names.split("."):
             found = getattr(found, name)
     except Exception as error:  # a user's module may raise anything when it is imported
-        raise HandlerImportError(handler=path, reason=f"{type(error).__name__}: {error}") from error
+        raise HandlerImportError(handler=path, reason=f"{type(error).__name__}: {error}", setting=setting) from error
     if not callable(found):
-        raise HandlerImportError(handler=path, reason=f"{type(found).__name__} object is not callable")
+        reason = f"{type(found).__name__} object is not callable"
+        raise HandlerImportError(handler=path, reason=reason, setting=setting)
     return found
 
 
@@ -374,7 +375,7 @@ def terms_of(config: Config) -> dict[str, Terms]:
 
 def _strategy_of(files: FilesConfig) -> str | PackStrategy:
     if isinstance(files.strategy, str) and ":" in files.strategy:
-        return import_function(files.strategy)  # type: ignore[return-value]  # checked by what it returns
+        return import_function(files.strategy, setting="strategy")  # type: ignore[return-value]  # checked by what it returns
     return files.strategy  # type: ignore[return-value]  # a name, or the user's function
 
 

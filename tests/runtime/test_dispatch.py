@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from millstream.core.lifecycle import State
-from millstream.core.model import AttemptResult, Discard, Done, Eviction, FileRef, Retry
+from millstream.core.model import AttemptResult, Discard, Done, Eviction, Retry
 from millstream.core.operations import (
     BatchRow,
     Cancel,
@@ -274,7 +274,7 @@ def test_a_worker_that_was_lost_costs_no_retry():
         assert [job.attempt for job, _ in stand.pool.calls] == [1, 2]
         assert (row.state, row.failures) == (State.DONE, 0)
         assert await stand.outcomes("a") == ["released", "done"]
-        assert [event.state for event in stand.signals.of(AttemptEnded)] == [None, State.DONE]
+        assert [event.state for event in stand.signals.of(AttemptEnded)] == [State.READY, State.DONE]
 
     play(scenario, retry=RetryPolicy(retries=0))
 
@@ -539,19 +539,5 @@ def test_who_has_nothing_to_do_is_idle():
             seen.append(stand.dispatcher.is_idle)
 
         assert seen == [False, True, False, True]
-
-    play(scenario)
-
-
-def test_a_file_that_was_listed_is_what_a_job_carries():
-    """A bucket's job names its files with their versions."""
-    listed = FileRef(path="/in/x", size_bytes=7, mtime_ns=3, inode=4, root="/in", name="x")
-
-    async def scenario(stand: Stand) -> None:
-        await stand.ledger.do(plan(listed))
-        async with stand.running():
-            pass
-
-        assert stand.pool.calls[0][0].files == (listed,)
 
     play(scenario)

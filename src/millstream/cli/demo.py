@@ -78,6 +78,10 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.state is not None:
+        raise ConfigurationError(
+            [f"state: the demo keeps its state in its own folder, found {args.state!r}; use --dir"]
+        )
     folder = Path(args.dir)
     _prepare(folder, args.pipeline)
     with contextlib.chdir(folder):

@@ -15,13 +15,11 @@ from typing import NoReturn
 from millstream.adapters.clock import Anchor, SystemClock
 from millstream.adapters.lock import running_engine
 from millstream.adapters.sqlite import SqliteLedger, ring
-from millstream.core.operations import BatchRow, FileRow, ReadBatches, ReadFiles, ReadMeta
+from millstream.core.operations import PAUSED, BatchRow, FileRow, ReadBatches, ReadFiles, ReadMeta
 from millstream.core.terms import TERMS, Terms, load_terms
 from millstream.errors import MillstreamError, UnknownBatchError
 from millstream.ports import Ledger
 from millstream.wiring import CLOCK_ANCHOR, LEDGER
-
-PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,10 @@ from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Eviction, FileRef, Job, Kind
 
 Ranges = tuple[tuple[int, int], ...]
+
+PAUSED = "paused"
+"""The `ReadMeta` key under which "1" says that all work is held back."""
+
 Result_co = TypeVar("Result_co", covariant=True)
 
 

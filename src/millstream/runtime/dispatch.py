@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Discard, Done, Job, Retry
 from millstream.core.operations import (
+    PAUSED,
     Claim,
     Evict,
     ExpireLeases,
     Finish,
     Operation,
     ReadBatches,
+    ReadMeta,
     ReadNextDue,
     Release,
     Start,
@@ -110,13 +112,16 @@ class Dispatcher:
                 task.cancel()
 
     async def recall(self) -> None:
-        """An operator changed the ledger: end the attempts whose claims are not current any more."""
+        """An operator changed the ledger: end what was cancelled, give back what is paused and has no worker yet."""
         if not self._in_hand:
             return
         running = await self._ledger.read(ReadBatches(pipeline=self._settings.pipeline, states=(State.RUNNING,)))
-        current = {row.id: row.fence for row in running}
+        current = {(row.id, row.fence): row for row in running}
+        all_paused = await self._ledger.read(ReadMeta(key=PAUSED)) == "1"
         for job, task in list(self._in_hand.values()):
-            if current.get(job.id) != job.fence:
+            row = current.get((job.id, job.fence))
+            is_paused = row is not None and (row.paused or all_paused)
+            if row is None or (is_paused and job.id not in self._started):
                 task.cancel()
 
     # --- claiming -----------------------------------------------------------------------------------------------

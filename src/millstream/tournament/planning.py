@@ -83,36 +83,36 @@ def _whole_room(shape: Shape, *, bound: int, history: Meetings) -> Room:
 def _candidates(shape: Shape, *, room: Room, seconds: float, rng: Random) -> Iterator[Design]:
     """Plans from the cheapest source to the dearest; at least one."""
     rounds, tables, seats = len(shape.sizes), len(shape.sizes[0]), max(shape.sizes[0])
-    moves = moves_in(seconds, seats=seats)
+    moves = left = moves_in(seconds, seats=seats)
     known = longest_design(tables, seats)
     if len(known.rounds) < rounds:
         found = cyclic.search(tables, seats=seats, rounds=rounds, moves=moves // 8, rng=rng)
         known = Design(rounds=found, method="cyclic search") if found else known
-    base = _fitted(known, shape=shape, room=room, moves=moves // 4, rng=rng)
-    yield _continued(base, shape=shape, room=room, moves=moves // 8, rng=rng)
-    annealed = best_seating(lambda: _random_rounds(shape, first=0, rng=rng), room=room, moves=moves // 2, rng=rng)
+        left -= moves // 8
+    base = None if shape.sitting_out[0] else thinned(known, shape=shape)
+    if base is None:
+        base = _repaired(known, shape=shape, room=room, moves=moves // 4, rng=rng)
+        left -= moves // 4
+    if len(base.rounds) < rounds:
+        base = _continued(base, shape=shape, room=room, moves=moves // 8, rng=rng)
+        left -= moves // 8
+    yield base
+    annealed = best_seating(lambda: _random_rounds(shape, first=0, rng=rng), room=room, moves=left, rng=rng)
     yield Design(rounds=annealed, method="annealing")
 
 
-def _fitted(known: Design, *, shape: Shape, room: Room, moves: int, rng: Random) -> Design:
-    """The first rounds of a design for these players, without repeats if it can be, else with as few as are found."""
-    if shape.sitting_out[0]:
-        fit, change = substituted, "with substitutes"
-    elif exact := thinned(known, shape=shape):
-        return exact
-    else:
-        fit, change = levelled, "with seats left empty"
+def _repaired(known: Design, *, shape: Shape, room: Room, moves: int, rng: Random) -> Design:
+    """The first rounds of a design that does not fit without repeats, with as few of them as are found."""
     count = min(len(known.rounds), len(shape.sizes))
     some = replace(room, groups=room.groups[:count], pinned=room.pinned[:count])
+    fit, change = (substituted, "with substitutes") if shape.sitting_out[0] else (levelled, "with seats left empty")
     rounds = best_seating(lambda: fit(known, shape=shape, rng=rng), room=some, moves=moves, rng=rng, heat=WARM)
     return Design(rounds=rounds, method=f"{known.method}, {change}, then annealing")
 
 
 def _continued(base: Design, *, shape: Shape, room: Room, moves: int, rng: Random) -> Design:
-    """The base and, where it is too short, more rounds by annealing."""
+    """The base, which is too short, and more rounds by annealing."""
     played = len(base.rounds)
-    if played == len(shape.sizes):
-        return base
     after = replace(room, groups=[[]] * played + list(room.groups[played:]))
     rounds = best_seating(
         lambda: base.rounds + _random_rounds(shape, first=played, rng=rng), room=after, moves=moves, rng=rng
