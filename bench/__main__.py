@@ -93,9 +93,13 @@ def _as_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _shown(value: object) -> str:
-    return f"{value:,.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:,.0f}" if isinstance(
-        value, int | float
-    ) and not isinstance(value, bool) else str(value)
+    return (
+        f"{value:,.3g}"
+        if isinstance(value, float) and abs(value) < 1000
+        else f"{value:,.0f}"
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 if __name__ == "__main__":

@@ -2,4 +2,8 @@
 
 import pytest
 
-pytest.register_assert_rewrite("millstream.testing.ledger_suite", "millstream.testing.spool_suite")
+pytest.register_assert_rewrite(
+    "millstream.testing.clock_suite",
+    "millstream.testing.ledger_suite",
+    "millstream.testing.spool_suite",
+)

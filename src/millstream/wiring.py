@@ -37,7 +37,7 @@ from millstream.core.packing import CostModel, PackStrategy
 from millstream.core.retry import RetryPolicy
 from millstream.core.schedule import Daily, Every, Schedule, find_zone
 from millstream.core.terms import TERMS, Terms, dump_terms
-from millstream.errors import ConfigurationError, HandlerImportError, MillstreamError
+from millstream.errors import ConfigurationError, HandlerImportError, InvalidValueError, MillstreamError
 from millstream.ports import Clock, Ledger, Source
 from millstream.runtime.batch import Batch, Context, Handler, MakeHandler
 from millstream.runtime.command import CommandHandler
@@ -53,6 +53,7 @@ from millstream.runtime.stream import StreamIntake, StreamSettings
 from millstream.runtime.summary import Tallies, Tally
 
 LEDGER = "ledger.db"
+SCRATCH = "scratch"
 CLOCK_ANCHOR = "clock"
 KEYED_BLOCK_BYTES = 64 << 10
 PLAIN_BLOCK_BYTES = 1 << 20
@@ -76,15 +77,14 @@ def run(config: Config, *, listeners: Sequence[Listener] = (), is_quiet: bool = 
     Must be called while the process has no other thread. Raises MillstreamError when nothing could be started.
     """
     check_inputs(config)
+    makers = {pipeline.name: handler_of(pipeline) for pipeline in config.pipelines}
     state = Path(config.engine.state)
-    _make_folder(state)
     with ExitStack() as stack:
-        lock = StateLock(state)
-        stack.callback(lock.release)
+        stack.callback(_take(state).release)
         nursery = Nursery.start(
-            {pipeline.name: handler_of(pipeline) for pipeline in config.pipelines},
+            makers,
             readers={stream.name: SegmentReader(spool_folder(state, stream.name)) for stream in config.streams},
-            scratch=str(_make_folder(state / "scratch")),
+            scratch=str(state / SCRATCH),
             is_quiet=is_quiet,
         )
         stack.enter_context(nursery)
@@ -278,18 +278,44 @@ def _nothing() -> None:
 
 
 def check_inputs(config: Config) -> None:
-    """Raise ConfigurationError when a source is not there, all of them together."""
+    """Raise ConfigurationError when a source, a command or a folder is not there, all of them together."""
     problems = [
         f"{stream.name}: source: expected -, a file or {SIMULATED}, found no file {stream.source!r}"
         for stream in config.streams
-        if _is_file(stream) and not stream.follow and not Path(stream.source).is_file()
+        if _is_file(stream) and not stream.follow and not _can_tell(Path(stream.source).is_file)
     ]
     for files in config.files:
-        wild = [path for path in files.paths if not any(sign in path for sign in "*?[")]
-        missing = [path for path in wild if not Path(path).exists()]
-        problems += [f"{files.name}: paths: expected a file or folder, found nothing at {path!r}" for path in missing]
+        problems += _check_folders(files)
+    for pipeline in config.pipelines:
+        try:
+            handler_of(pipeline)
+        except InvalidValueError as error:
+            problems.append(f"{pipeline.name}: {error}")
     if problems:
         raise ConfigurationError(problems)
+
+
+def _check_folders(files: FilesConfig) -> list[str]:
+    plain = [path for path in files.paths if not any(sign in path for sign in "*?[")]
+    problems = [
+        f"{files.name}: paths: expected a file or folder, found nothing at {path!r}"
+        for path in plain
+        if not _can_tell(Path(path).exists)
+    ]
+    problems += [
+        f"{files.name}: {name}: expected a folder, or a name for a new one, found {folder!r}, which is neither"
+        for name, folder in (("copy_to", files.copy_to), ("merge_to", files.merge_to))
+        if folder and _can_tell(Path(folder).exists) and not _can_tell(Path(folder).is_dir)
+    ]
+    return problems
+
+
+def _can_tell(question: Callable[[], bool]) -> bool:
+    """The answer to a question about a path; no where a name is too long or a folder may not be looked into."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _is_file(stream: StreamConfig) -> bool:
@@ -392,13 +418,14 @@ def spool_folder(state: Path, pipeline: str) -> Path:
     return state / "spool" / pipeline
 
 
-def _make_folder(path: Path) -> Path:
+def _take(state: Path) -> StateLock:
+    """Make the state folder if need be, and lock it; raises StateLockedError, ConfigurationError."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        (state / SCRATCH).mkdir(parents=True, exist_ok=True)
+        return StateLock(state)
     except OSError as error:
-        problem = f"state: expected a folder that can be written, found {str(path)!r}: {error.strerror}"
+        problem = f"state: expected a folder that can be written, found {str(state)!r}: {error.strerror}"
         raise ConfigurationError([problem]) from None
-    return path
 
 
 async def engine_clock(ledger: Ledger, *, speed: float) -> SystemClock:

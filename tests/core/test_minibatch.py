@@ -134,6 +134,23 @@ def test_a_restored_minibatch_goes_on_as_if_nothing_had_happened(limits: Limits,
     assert cut(restart_after=crash_after) == cut(restart_after=None)
 
 
+@given(limits, arrivals)
+def test_the_short_way_decides_as_the_long_way(limits: Limits, arrivals):
+    """Where `grow` takes records, `take` would have done nothing but grow the same minibatch."""
+    long_way, short_way, now = Cutter(limits), Cutter(limits), 0.0
+    for gap, key, batch in arrivals:
+        now += gap
+        data = block(batch)
+        expected = long_way.take(data, count=len(batch), at=now, key=key)
+        steps = short_way.tick(now)
+        if short_way.grow(key, count=len(batch), size_bytes=len(data)):
+            steps.append(Grown(key, data, len(batch), now))
+        else:
+            steps += short_way.take(data, count=len(batch), at=now, key=key)
+
+        assert steps == expected
+
+
 def test_a_minibatch_closes_at_its_deadline_although_nothing_else_arrives():
     """The first message opens it, five minutes later it is closed by time alone."""
     cutter = Cutter(Limits(window_s=300))

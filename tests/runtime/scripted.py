@@ -90,8 +90,8 @@ class FailingSpool(MemorySpool):
 
     error: OSError | None = None
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **settings: int) -> None:
+        super().__init__(**settings)
         self._tries = asyncio.Condition()
 
     async def tried(self, *, more: int) -> None:

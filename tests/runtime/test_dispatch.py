@@ -411,6 +411,37 @@ def test_an_operator_cancels_a_running_attempt():
     play(scenario)
 
 
+def test_nothing_is_given_back_while_it_is_worked():
+    """An attempt that takes its time to end is waited for, however often it is recalled."""
+
+    class Stubborn(ScriptedPool):
+        async def run(self, job, *, alone=False):
+            try:
+                return await super().run(job, alone=alone)
+            finally:
+                await may_end.wait()
+
+    may_end = asyncio.Event()
+
+    async def scenario(stand: Stand) -> None:
+        stand.dispatcher._pool = stand.pool = Stubborn()
+        await stand.ready("a")
+        async with stand.running():
+            await stand.ledger.do(Cancel(batch_id="a", at=START_S))
+            for _ in range(3):
+                await stand.dispatcher.recall()
+                await stand.clock.settle()
+            finishing = asyncio.create_task(stand.dispatcher.finish())
+            await stand.clock.settle()
+            waits = not finishing.done()
+            may_end.set()
+            await finishing
+
+        assert waits
+
+    play(scenario)
+
+
 def test_recall_without_a_reason_disturbs_nobody():
     """Claims that are current stay, those that wait for a worker included."""
 

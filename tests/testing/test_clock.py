@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from millstream.errors import InvalidValueError
 from millstream.ports import Clock
 from millstream.testing.clock import ManualClock
+from millstream.testing.clock_suite import ClockSuite
 
 START_S = 1_000.0
 
@@ -34,8 +35,21 @@ def look(clock: Clock) -> tuple[float, float, float]:
     return clock.now(), clock.civil(), clock.speed
 
 
-def test_it_is_a_clock() -> None:
-    """The engine takes it for its own."""
+class TestManualClock(ClockSuite):
+    """It is a clock."""
+
+    def make_clock(self) -> ManualClock:
+        """One that stands still."""
+        return ManualClock(start_s=START_S)
+
+    async def let_pass(self, seconds: float, *, clock: Clock) -> None:
+        """Move the hands."""
+        assert isinstance(clock, ManualClock)
+        await clock.run_for(seconds)
+
+
+def test_the_engine_takes_it_for_its_own() -> None:
+    """It tells time and speed as it was made."""
     assert look(ManualClock(start_s=START_S, speed=300.0)) == (START_S, START_S, 300.0)
 
 

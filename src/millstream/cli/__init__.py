@@ -4,11 +4,12 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
 from millstream.cli import demo, explain, files, operate, run, simulate, status, stream
+from millstream.cli.output import printable
 from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
 from millstream.errors import ConfigurationError, MillstreamError
 from millstream.runtime.engine import Exit
@@ -40,12 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except ConfigurationError as error:
-        for problem in error.problems:
-            print(f"millstream: error: {problem}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
-        return Exit.USAGE
+        return _refuse(error.problems)
     except MillstreamError as error:
-        print(f"millstream: error: {error}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
-        return Exit.USAGE
+        return _refuse([str(error)])
     except BrokenPipeError:
         # Whoever read standard output went away; nothing may be written at exit either.
         with contextlib.suppress(OSError):
@@ -53,6 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.DONE
     except KeyboardInterrupt:
         return Exit.FORCED
+
+
+def _refuse(problems: Iterable[str]) -> int:
+    """Say what is wrong, a line each."""
+    for problem in problems:
+        print(f"millstream: error: {printable(problem)}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
+    return Exit.USAGE
 
 
 def _build_parser() -> argparse.ArgumentParser:

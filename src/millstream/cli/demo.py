@@ -103,12 +103,16 @@ def _run(args: argparse.Namespace) -> int:
 
 def _prepare(folder: Path, pipeline: str) -> None:
     """A fresh folder with the settings, the handler and the files; an earlier demo's is replaced."""
-    if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
-        problem = f"dir: expected a new folder or one of an earlier demo, found {str(folder)!r} with other things in it"
-        raise ConfigurationError([problem])
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "loaded").mkdir(parents=True)
-    (folder / MARK).touch()
+    try:
+        if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
+            found = f"{str(folder)!r} with other things in it"
+            raise ConfigurationError([f"dir: expected a new folder or one of an earlier demo, found {found}"])
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "loaded").mkdir(parents=True)
+        (folder / MARK).touch()
+    except OSError as error:
+        problem = f"dir: expected a folder that can be written, found {str(folder)!r}: {error.strerror}"
+        raise ConfigurationError([problem]) from None
     tables = {"streaming": [STREAMING], "files": [FILES_TABLE], "all": [STREAMING, FILES_TABLE]}[pipeline]
     (folder / "mill.toml").write_text("speed = 300\n\n" + "\n".join(tables), encoding="utf-8")
     (folder / "handlers.py").write_text(HANDLERS, encoding="utf-8")

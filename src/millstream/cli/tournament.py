@@ -8,12 +8,13 @@ here.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from millstream import tournament
 from millstream.cli.arguments import Verbs, add_command
-from millstream.cli.output import counted, print_json, printable, say, stdout_console, wants_json
+from millstream.cli.output import counted, print_json, printable, say, stderr_console, stdout_console, wants_json
 from millstream.cli.tournament_tables import (
     outcome_table,
     schedule_table,
@@ -24,6 +25,8 @@ from millstream.cli.tournament_tables import (
 )
 from millstream.errors import MillstreamError
 from millstream.tournament import Format, Tournament, TournamentError
+
+_MOST_DIGITS = 6
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -171,7 +174,7 @@ def _plan(args: argparse.Namespace) -> None:
     console.print(schedule_table(schedule))
     if not args.quiet:
         share = "the most there can be" if schedule.proved_best else f"of {schedule.upper_bound:,} at most"
-        say(console, f"\n{schedule.distinct_pairs:,} different pairs meet, {share} ({schedule.method})", style="dim")
+        say(console, f"{schedule.distinct_pairs:,} different pairs meet, {share} ({schedule.method})", style="dim")
 
 
 def _new(args: argparse.Namespace) -> None:
@@ -183,7 +186,7 @@ def _new(args: argparse.Namespace) -> None:
         format=args.format,
         apart=[_split(text) for text in args.apart],
         together=[_split(text) for text in args.together],
-        fixed={name: _number(table, text=f"{name}={table}") for name, table in map(_pair, args.fixed)},
+        fixed={name: _number(table) for name, table in map(_pair, args.fixed)},
         seed=args.seed,
         seconds=args.seconds,
     )
@@ -191,14 +194,14 @@ def _new(args: argparse.Namespace) -> None:
     tournament.create(event, path=args.event)
     record = event.record
     if wants_json(args):
-        shape = {"tables": record.tables, "seats": record.seats, "rounds": record.rounds, "format": record.style}
+        shape = {"tables": record.tables, "seats": record.seats, "rounds": record.rounds, "format": record.format}
         players = len(record.roster)
         print_json({"event": str(args.event), "players": players, **shape, "rounds_by_plan": record.planned})
     elif not args.quiet:
         say(
             stdout_console(),
             f"{args.event}: {counted(len(record.roster), 'player')}, {counted(record.tables, 'table')} of "
-            f"{record.seats}, {counted(record.rounds, 'round')}, {record.style}; "
+            f"{record.seats}, {counted(record.rounds, 'round')}, {record.format}; "
             f"`millstream tournament next {args.event}` seats the first round",
         )
 
@@ -239,7 +242,7 @@ def _standings(args: argparse.Namespace) -> None:
         mixed = quality.mixing
         played = f"{len(record.played)} of {counted(record.rounds, 'round')}"
         pairs = f"{mixed.distinct_pairs:,} different pairs met, of {quality.upper_bound:,} at most"
-        say(console, f"\n{played}; {pairs}; {mixed.fewest_opponents} opponents at least", style="dim")
+        say(console, f"{played}; {pairs}; {mixed.fewest_opponents} opponents at least", style="dim")
 
 
 def _cards(args: argparse.Namespace) -> None:
@@ -282,7 +285,12 @@ def _say_field(event: Tournament, *, args: argparse.Namespace) -> None:
 
 def _simulate(args: argparse.Namespace) -> None:
     frame = {"tables": args.tables, "seats": args.seats, "rounds": args.rounds}
-    outcomes = tournament.simulate(args.players, **frame, events=args.events, seed=args.seed, seconds=args.seconds)
+    outcomes: list[tournament.Outcome] = []
+    for style in Format:
+        with stderr_console().status(f"{args.events} events of {style}") if not args.quiet else nullcontext():
+            outcomes += tournament.simulate(
+                args.players, **frame, events=args.events, styles=[style], seed=args.seed, seconds=args.seconds
+            )
     if wants_json(args):
         print_json({"players": args.players, **frame, "formats": [asdict(outcome) for outcome in outcomes]})
     else:
@@ -292,7 +300,7 @@ def _simulate(args: argparse.Namespace) -> None:
 def _names(text: str) -> list[str]:
     """Names from a file, or 1 to N when the text is a number."""
     if text.isdecimal():
-        return [str(number) for number in range(1, min(int(text), 10_000) + 1)]
+        return [str(number) for number in range(1, _number(text) + 1)]
     try:
         lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
@@ -308,7 +316,7 @@ def _winners(words: Sequence[str]) -> dict[int, str]:
     winners: dict[int, str] = {}
     for word in words:
         table, player = _pair(word)
-        number = _number(table, text=word)
+        number = _number(table)
         if number in winners:
             raise MillstreamError(
                 f"report: expected one winner for table {number}, found {winners[number]} and {player}"
@@ -330,9 +338,7 @@ def _pair(text: str) -> tuple[str, str]:
     return left.strip(), right.strip()
 
 
-def _number(word: str, *, text: str) -> int:
-    if not word.isdecimal():
-        raise MillstreamError(
-            f"tournament: expected the number of a table in {printable(text)!r}, found {printable(word)!r}"
-        )
+def _number(word: str) -> int:
+    if not word.isdecimal() or len(word) > _MOST_DIGITS:
+        raise MillstreamError(f"tournament: expected a number below a million, found {printable(word)!r}")
     return int(word)

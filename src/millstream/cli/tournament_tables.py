@@ -43,7 +43,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
     table = make_table("format", "best player wins", "needs extra rounds", "opponents", "fewest opponents")
     for outcome in outcomes:
         table.add_row(
-            outcome.style,
+            outcome.format,
             f"{outcome.best_wins:.1%}",
             f"{outcome.extra_rounds:.1%}",
             f"{outcome.mean_opponents:.2f}",

@@ -202,8 +202,9 @@ class Dispatcher:
             return await running
         finally:
             running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({running})
+            while not running.done():  # however often this is cancelled: nothing is given back while it is worked
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({running})
 
     async def _bring_home(self, job: Job, result: AttemptResult) -> None:
         now = self._clock.now()

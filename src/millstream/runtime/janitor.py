@@ -6,17 +6,21 @@ of dead batches are copied to a log of their own once they are the only ones tha
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millstream.core.lifecycle import State
 from millstream.core.operations import BatchRow, CopiedOut, Prune, ReadBatches, ReadPins, ReadPipelines
+from millstream.errors import SpoolDamagedError
 from millstream.ports import Clock, Ledger, Spool
 from millstream.runtime.intake import MAIN, RUNS
 
 DEAD = "dead"
 EVERY_S = 600.0
+
+log = logging.getLogger("millstream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,10 @@ class Janitor:
         """Clean up once; returns the number of batches removed."""
         removed = await self._ledger.do(Prune(before=self._clock.now() - self._keep_s))
         for kept in self._kept:
-            await self._copy_out_dead(kept)
+            try:
+                await self._copy_out_dead(kept)
+            except (OSError, SpoolDamagedError) as error:
+                log.warning("%s: records of dead batches stay where they are for now: %s", kept.pipeline, error)
             await self._forget(kept)
         return removed
 
@@ -70,7 +77,7 @@ class Janitor:
         floors = await self._floors(kept, dead_pins=False)
         before = self._clock.now() - self._keep_s
         dead = await self._ledger.read(ReadBatches(pipeline=kept.pipeline, states=(State.DEAD,)))
-        old = [row for row in dead if row.log != DEAD and _is_behind(row, floors[row.log], before)]
+        old = [row for row in dead if row.log in {MAIN, RUNS} and _is_behind(row, floors[row.log], before)]
         if not old:
             return
         copies = []

@@ -6,7 +6,7 @@ The order, and why:
    (`close`), and everything accepted is committed: from here on nothing can be lost;
 2. claims that have no worker yet go back to the ledger (`keep`), or are worked with what was just closed (`close`);
 3. running attempts get what is left of the limit, and end by themselves;
-4. what still runs then is ended and given back uncharged; the next start works it again.
+4. nothing more is claimed; what still runs is ended and given back uncharged, and the next start works it again.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class DrainSettings:
 
 
 async def drain(intakes: Sequence[Stoppable], dispatchers: Sequence[Drainable], *, settings: DrainSettings) -> None:
-    """Carry out the order above; the caller then cancels the dispatchers, which is step 4."""
+    """Carry out the order above; the caller then ends what still runs."""
     for intake in intakes:
         intake.stop()
     for intake in intakes:
@@ -65,3 +65,5 @@ async def drain(intakes: Sequence[Stoppable], dispatchers: Sequence[Drainable], 
         async with asyncio.timeout(settings.limit_s):
             for dispatcher in dispatchers:
                 await dispatcher.finish(until_idle=close)
+    for dispatcher in dispatchers:
+        dispatcher.stop_claiming()

@@ -36,7 +36,7 @@ def seat_contest(record: Record, *, alive: Sequence[Player], ranking: Sequence[P
     """The next round, in which those `alive` play for the championship; both lists hold the best first."""
     number = len(record.played) + 1
     rota = due(record, counts=record.sat_out(), number=number)
-    divided = split(alive, style=record.style, ranking=ranking, due=rota, tables=record.tables, seats=record.seats)
+    divided = split(alive, style=record.format, ranking=ranking, due=rota, tables=record.tables, seats=record.seats)
     frame, contest = contest_frame(record, split=divided, number=number)
     [tables] = _annealed(record, [frame])
     return Seating(

@@ -32,7 +32,7 @@ def to_json(record: Record) -> str:
         "seats": record.seats,
         "rounds": record.rounds,
         "planned": record.planned,
-        "format": record.style,
+        "format": record.format,
         "seed": record.seed,
         "seconds": record.seconds,
         "players": [
@@ -83,7 +83,7 @@ def _record(document: _Json) -> Record:
         seats=int(document["seats"]),
         rounds=int(document["rounds"]),
         planned=int(document["planned"]),
-        style=Format(document["format"]),
+        format=Format(document["format"]),
         seed=int(document["seed"]),
         seconds=float(document["seconds"]),
         roster={

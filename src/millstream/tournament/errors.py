@@ -16,11 +16,12 @@ class WrongValueError(TournamentError):
 
 
 class WishError(TournamentError):
-    """Wishes about the seating that cannot hold together; `wishes` names the fewest that clash."""
+    """Wishes about the seating that cannot hold; `wishes` names the fewest that clash."""
 
     def __init__(self, wishes: Sequence[str]) -> None:
         self.wishes = tuple(wishes)
-        super().__init__(f"wishes: cannot hold together: {'; '.join(wishes)}: take one back")
+        verb = {1: "this cannot hold", 2: "these two cannot both hold"}.get(len(wishes), "these cannot all hold")
+        super().__init__(f"wishes: {verb}: {'; '.join(wishes)}")
 
 
 class StepError(TournamentError):

@@ -57,7 +57,7 @@ class Tournament:
             seats=seats,
             rounds=rounds,
             planned=planned,
-            style=style,
+            format=style,
             seed=seed,
             seconds=seconds,
             roster={_new(name, among=names[:place]): Entry() for place, name in enumerate(names)},
@@ -147,9 +147,11 @@ class Tournament:
         Raises StepError when the event is over, WrongValueError when he plays already.
         """
         self._check_running()
-        entry = self.record.roster.get(player)
-        if entry is None or entry.active:
-            entry = self.record.roster.setdefault(_new(player, among=self.record.roster), Entry())
+        if player in self.record.active:
+            raise WrongValueError("players", expected="somebody who does not play yet", found=player)
+        entry = self.record.roster.get(player) or Entry()
+        if player not in self.record.roster:
+            self.record.roster[_new(player, among=self.record.roster)] = entry
         counts = self.record.sat_out()
         entry.credit += max(0, min(counts[other] for other in self.record.active if other != player) - counts[player])
         entry.active = True
@@ -213,7 +215,7 @@ class Tournament:
         ranking = self._ranking()
         if left := [line.player for line in ranking if line.player in survivors]:
             return left
-        return first_alive(record.style, ranking=ranking, tables=record.tables, seats=record.seats)
+        return first_alive(record.format, ranking=ranking, tables=record.tables, seats=record.seats)
 
 
 def _style(word: str) -> Format:

@@ -11,7 +11,7 @@ from random import Random
 
 from millstream.tournament.shape import SeatingPlan
 
-_HOT, _COLD = 2.0, 0.15
+_HOT, _COLD = 4.0, 0.15
 _MOVES_PER_TABLE = 500
 
 

@@ -31,7 +31,7 @@ class Record:
     seats: int
     rounds: int
     planned: int
-    style: Format
+    format: Format
     seed: int
     seconds: float
     roster: dict[Player, Entry]

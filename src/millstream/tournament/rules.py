@@ -23,7 +23,7 @@ def _check(wish: Wish, *, record: Record) -> None:
     active = record.active
     for player in wish.players:
         if player not in active:
-            raise WrongValueError("wishes", expected="players of the event", found=f"{player} in '{wish}'")
+            raise WrongValueError("wishes", expected="players who are there", found=f"'{wish}' without {player}")
     if wish.kind is not Kind.TABLE and len(set(wish.players)) < 2:  # noqa: PLR2004 - a pair
         raise WrongValueError("wishes", expected=f"two players or more to be {wish.kind}", found=f"'{wish}'")
     if wish.table is not None and not 1 <= wish.table <= record.tables:

@@ -13,6 +13,7 @@ from statistics import fmean
 
 from millstream.tournament.contest import Format
 from millstream.tournament.dice import dice
+from millstream.tournament.errors import WrongValueError
 from millstream.tournament.event import Tournament
 from millstream.tournament.standings import meetings
 
@@ -30,7 +31,7 @@ class Outcome:
     champion.
     """
 
-    style: Format
+    format: Format
     events: int
     best_wins: float
     extra_rounds: float
@@ -50,6 +51,8 @@ def simulate(
     seconds: float = 2,
 ) -> list[Outcome]:
     """Play many events in each format; `seconds` is for the plan of a format. Raises WrongValueError."""
+    if events < 1:
+        raise WrongValueError("events", expected="at least 1", found=events)
     outcomes = []
     for style in styles:
         fresh = Tournament(players, tables=tables, seats=seats, rounds=rounds, format=style, seed=seed, seconds=seconds)
@@ -89,7 +92,7 @@ def _play(tournament: Tournament, *, rng: Random) -> _Event:
 
 def _outcome(style: Format, events: list[_Event]) -> Outcome:
     return Outcome(
-        style=style,
+        format=style,
         events=len(events),
         best_wins=fmean(event.best_won for event in events),
         extra_rounds=fmean(event.longer for event in events),
