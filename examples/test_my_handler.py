@@ -3,7 +3,6 @@
 Run it with `python -m pytest test_my_handler.py`.
 """
 
-
 import json
 import sqlite3
 import subprocess

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from millstream.core.model import AttemptResult, FileRef, Job, Lines
-from millstream.core.operations import Operation, Query
+from millstream.core.operations import Operation
+from millstream.core.queries import Query
 
 Answer = TypeVar("Answer")
 

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,8 +32,9 @@ from millstream.adapters.textfile import TextFile
 from millstream.config import SIMULATED, Config, EngineConfig, FilesConfig, StreamConfig, WorkConfig
 from millstream.core.minibatch import Limits
 from millstream.core.model import Done, Kind, Outcome
-from millstream.core.operations import ReadMeta, SetMeta
+from millstream.core.operations import SetMeta
 from millstream.core.packing import CostModel, PackStrategy
+from millstream.core.queries import ReadMeta
 from millstream.core.retry import RetryPolicy
 from millstream.core.schedule import Daily, Every, Schedule, find_zone
 from millstream.core.terms import TERMS, Terms, dump_terms
@@ -188,7 +189,7 @@ def _stream_pipeline(stream: StreamConfig, engine: EngineConfig, parts: _Parts, 
             key_reader=json_key_reader(stream.key) if stream.key else None,
         )
 
-    return _pipeline(stream, stream.name, parts, make_intake)
+    return _pipeline(stream, _work_settings(stream, stream.name), parts, make_intake)
 
 
 def _files_pipeline(files: FilesConfig, engine: EngineConfig, parts: _Parts) -> Pipeline:
@@ -197,21 +198,27 @@ def _files_pipeline(files: FilesConfig, engine: EngineConfig, parts: _Parts) -> 
             files, engine, ledger=parts.ledger, clock=parts.clock, events=parts.events, on_ready=on_ready
         )
 
-    return _pipeline(files, files.name, parts, make_intake)
+    # Writers live by the real clock, so a file that changed settles by it.
+    work = replace(_work_settings(files, files.name), resettle_s=files.settle * parts.clock.speed)
+    return _pipeline(files, work, parts, make_intake)
 
 
-def _pipeline(work: WorkConfig, name: str, parts: _Parts, make_intake: MakeIntake) -> Pipeline:
+def _work_settings(work: WorkConfig, name: str) -> WorkSettings:
+    return WorkSettings(
+        pipeline=name,
+        workers=work.workers,
+        queue=work.queue,
+        max_bytes=work.max_memory,
+        retry=RetryPolicy(retries=work.retries, backoff_s=work.backoff),
+    )
+
+
+def _pipeline(work: WorkConfig, settings: WorkSettings, parts: _Parts, make_intake: MakeIntake) -> Pipeline:
     return Pipeline(
-        work=WorkSettings(
-            pipeline=name,
-            workers=work.workers,
-            queue=work.queue,
-            max_bytes=work.max_memory,
-            retry=RetryPolicy(retries=work.retries, backoff_s=work.backoff),
-        ),
+        work=settings,
         pool=HostPool(
             parts.nursery,
-            name=name,
+            name=settings.pipeline,
             slots=work.workers,
             processes=work.processes,
             timeout_s=work.timeout,

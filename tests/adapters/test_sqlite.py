@@ -17,7 +17,8 @@ import pytest
 from adapters import child
 from millstream.adapters.sql import SCHEMA_VERSION, statement
 from millstream.adapters.sqlite import SqliteLedger, ledger, ring
-from millstream.core.operations import ReadMeta, SetMeta
+from millstream.core.operations import SetMeta
+from millstream.core.queries import ReadMeta
 from millstream.errors import LedgerVersionError
 from millstream.testing.ledger_suite import LedgerSuite, MakeLedger
 from millstream.testing.ledger_suite.transactions import Transactions

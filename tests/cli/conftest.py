@@ -27,9 +27,9 @@ from millstream.core.operations import (
     OpenBatch,
     Operation,
     PlanBucket,
-    Query,
     SetMeta,
 )
+from millstream.core.queries import Query
 
 Answer = TypeVar("Answer")
 

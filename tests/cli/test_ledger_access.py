@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from millstream.cli.ledger_access import open_ledger
-from millstream.core.operations import ReadMeta, SetMeta
+from millstream.core.operations import SetMeta
+from millstream.core.queries import ReadMeta
 from millstream.errors import MillstreamError
 
 

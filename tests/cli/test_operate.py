@@ -10,7 +10,8 @@ from millstream.adapters.lock import StateLock
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.core.lifecycle import State
 from millstream.core.model import Retry
-from millstream.core.operations import BatchRow, ReadBatches, ReadEvents, ReadMeta
+from millstream.core.queries import ReadBatches, ReadEvents, ReadMeta
+from millstream.core.rows import BatchRow
 from millstream.errors import NotAllowedError, UnknownBatchError
 
 Run = Callable[..., int]

@@ -9,7 +9,7 @@ from millstream.cli.ledger_access import Surroundings
 from millstream.cli.reasons import Case, explain_batch, explain_file
 from millstream.core.lifecycle import State
 from millstream.core.model import CutReason, Kind
-from millstream.core.operations import AttemptRow, BatchRow, EventRow, FileRow
+from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 from millstream.core.terms import Terms
 
 NOON = datetime(2025, 7, 20, 12, 0, tzinfo=UTC).timestamp()

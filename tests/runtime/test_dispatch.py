@@ -8,17 +8,10 @@ import pytest
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, Retry
-from millstream.core.operations import (
-    BatchRow,
-    Cancel,
-    ReadAttempts,
-    ReadBatches,
-    ReadFiles,
-    Revive,
-    SetPaused,
-    TakeOver,
-)
+from millstream.core.operations import Cancel, Revive, SetPaused, TakeOver
+from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles
 from millstream.core.retry import RetryPolicy
+from millstream.core.rows import BatchRow
 from millstream.runtime import dispatch as module
 from millstream.runtime.dispatch import Dispatcher, WorkSettings
 from millstream.runtime.events import AttemptEnded, BatchClaimed, Events, Evicted

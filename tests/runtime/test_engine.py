@@ -10,7 +10,8 @@ from millstream.adapters.sqlite import SqliteLedger
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import AttemptResult, Done, Kind, Retry
-from millstream.core.operations import Cancel, ReadAttempts, ReadBatches, SetPaused
+from millstream.core.operations import Cancel, SetPaused
+from millstream.core.queries import ReadAttempts, ReadBatches
 from millstream.core.retry import RetryPolicy
 from millstream.errors import SourceError
 from millstream.runtime.dispatch import WorkSettings

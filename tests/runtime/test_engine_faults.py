@@ -15,7 +15,7 @@ from millstream.adapters.sqlite import SqliteLedger
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import CutReason, Kind
-from millstream.core.operations import ReadAttempts, ReadBatches, ReadFiles, ReadPipelines
+from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles, ReadPipelines
 from millstream.core.retry import RetryPolicy
 from millstream.runtime.dispatch import WorkSettings
 from millstream.runtime.engine import Engine, Exit, Pipeline

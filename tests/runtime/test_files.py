@@ -8,7 +8,8 @@ import pytest
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Done, FileRef, Kind
-from millstream.core.operations import Claim, DeclarePipeline, Finish, ReadBatches, ReadFiles
+from millstream.core.operations import Claim, DeclarePipeline, Finish
+from millstream.core.queries import ReadBatches, ReadFiles
 from millstream.core.schedule import Daily, Every
 from millstream.errors import ConfigurationError, SourceError
 from millstream.ports import Listing

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import CutReason, Kind, Lines
-from millstream.core.operations import Accept, BatchRow, CloseBatch, GrowBatch, OpenBatch, PipelineRow
+from millstream.core.operations import Accept, CloseBatch, GrowBatch, OpenBatch
+from millstream.core.rows import BatchRow, PipelineRow
 from millstream.runtime.intake import Intake
 from millstream.testing.faults import MemorySpool
 

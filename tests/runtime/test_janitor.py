@@ -9,20 +9,9 @@ import pytest
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Discard, Done, Kind, Outcome, Retry
-from millstream.core.operations import (
-    Accept,
-    BatchRow,
-    Claim,
-    CloseBatch,
-    DeclarePipeline,
-    Finish,
-    GrowBatch,
-    OpenBatch,
-    ReadAttempts,
-    ReadBatches,
-    ReadFiles,
-    Revive,
-)
+from millstream.core.operations import Accept, Claim, CloseBatch, DeclarePipeline, Finish, GrowBatch, OpenBatch, Revive
+from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles
+from millstream.core.rows import BatchRow
 from millstream.errors import SpoolDamagedError
 from millstream.runtime.janitor import DEAD, Janitor, Kept
 from millstream.testing.clock import ManualClock

@@ -10,16 +10,9 @@ from millstream.adapters.jsonkey import json_key_reader
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import AttemptResult, CutReason, Done, Job, Kind
-from millstream.core.operations import (
-    BatchRow,
-    Claim,
-    DeclarePipeline,
-    Finish,
-    Operation,
-    ReadBatches,
-    ReadPipelines,
-    ReadSource,
-)
+from millstream.core.operations import Claim, DeclarePipeline, Finish, Operation
+from millstream.core.queries import ReadBatches, ReadPipelines, ReadSource
+from millstream.core.rows import BatchRow
 from millstream.errors import ConfigurationError, SourceError, SpoolDamagedError
 from millstream.runtime import stream as module
 from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeHeld, RecordsAccepted

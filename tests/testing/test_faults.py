@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.core.model import Done, Job, Kind
-from millstream.core.operations import ReadMeta, SetMeta
+from millstream.core.operations import SetMeta
+from millstream.core.queries import ReadMeta
 from millstream.ports import Ledger, Spool
 from millstream.runtime.batch import Batch, Context
 from millstream.testing.clock import ManualClock

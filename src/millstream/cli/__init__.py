@@ -21,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
     """Answers wrong usage with one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(Exit.USAGE, f"millstream: error: {message} (try {self.prog} --help)\n")
+        self.exit(Exit.USAGE, f"millstream: error: {printable(message)} (try {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

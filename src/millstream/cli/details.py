@@ -7,15 +7,8 @@ from rich.console import Console
 from millstream.cli.documents import attempt_document, batch_document, event_document, file_document
 from millstream.cli.output import print_json, stdout_console
 from millstream.cli.tables import attempt_table, batch_table, event_table, file_table
-from millstream.core.operations import (
-    AttemptRow,
-    BatchRow,
-    EventRow,
-    FileRow,
-    ReadAttempts,
-    ReadEvents,
-    ReadFiles,
-)
+from millstream.core.queries import ReadAttempts, ReadEvents, ReadFiles
+from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 from millstream.ports import Ledger
 
 

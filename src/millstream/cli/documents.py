@@ -3,7 +3,7 @@
 Times are engine seconds, None where something has not happened.
 """
 
-from millstream.core.operations import AttemptRow, BatchRow, EventRow, FileRow
+from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 
 
 def batch_document(row: BatchRow) -> dict[str, object]:

@@ -8,14 +8,8 @@ from millstream.cli.arguments import Verbs, add_command
 from millstream.cli.ledger_access import find_batch_or_file, look_around, open_ledger
 from millstream.cli.output import STATE_STYLES, print_json, say, stdout_console, wants_json
 from millstream.cli.reasons import Case, explain_batch, explain_file
-from millstream.core.operations import (
-    BatchRow,
-    FileRow,
-    ReadAttempts,
-    ReadBatches,
-    ReadEvents,
-    ReadQueuePosition,
-)
+from millstream.core.queries import ReadAttempts, ReadBatches, ReadEvents, ReadQueuePosition
+from millstream.core.rows import BatchRow, FileRow
 from millstream.ports import Ledger
 
 

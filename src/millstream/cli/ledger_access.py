@@ -15,7 +15,8 @@ from typing import NoReturn
 from millstream.adapters.clock import Anchor, SystemClock
 from millstream.adapters.lock import running_engine
 from millstream.adapters.sqlite import SqliteLedger, ring
-from millstream.core.operations import PAUSED, BatchRow, FileRow, ReadBatches, ReadFiles, ReadMeta
+from millstream.core.queries import PAUSED, ReadBatches, ReadFiles, ReadMeta
+from millstream.core.rows import BatchRow, FileRow
 from millstream.core.terms import TERMS, Terms, load_terms
 from millstream.errors import MillstreamError, UnknownBatchError
 from millstream.ports import Ledger

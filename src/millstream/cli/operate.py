@@ -15,7 +15,9 @@ from millstream.cli.ledger_access import find_batch, look_around, open_ledger, r
 from millstream.cli.output import counted, print_json, say, stdout_console, wants_json
 from millstream.cli.tables import batch_table
 from millstream.core.lifecycle import FINISHED, TRANSITIONS, State, Step
-from millstream.core.operations import BatchRow, Cancel, Operation, ReadBatches, Revive, SetPaused
+from millstream.core.operations import Cancel, Operation, Revive, SetPaused
+from millstream.core.queries import ReadBatches
+from millstream.core.rows import BatchRow
 from millstream.errors import NotAllowedError
 
 

@@ -12,7 +12,7 @@ from millstream.cli.ledger_access import Surroundings
 from millstream.cli.output import counted, local_time, rough_duration
 from millstream.core.lifecycle import FINISHED, State
 from millstream.core.model import Kind
-from millstream.core.operations import AttemptRow, BatchRow, EventRow, FileRow
+from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 from millstream.core.terms import Terms
 from millstream.core.units import format_size
 

@@ -23,14 +23,8 @@ from millstream.cli.output import (
 from millstream.cli.tables import batch_table
 from millstream.core.lifecycle import State
 from millstream.core.model import Kind
-from millstream.core.operations import (
-    BatchRow,
-    PipelineRow,
-    ReadNewestBatches,
-    ReadPipelines,
-    ReadTotals,
-    TotalRow,
-)
+from millstream.core.queries import ReadNewestBatches, ReadPipelines, ReadTotals
+from millstream.core.rows import BatchRow, PipelineRow, TotalRow
 from millstream.core.units import format_size, parse_count
 from millstream.ports import Ledger
 

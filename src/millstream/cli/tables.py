@@ -7,7 +7,7 @@ from rich.text import Text
 
 from millstream.cli.output import STATE_STYLES, local_time, make_table, printable, rough_duration
 from millstream.core.lifecycle import State
-from millstream.core.operations import AttemptRow, BatchRow, EventRow, FileRow
+from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 from millstream.core.units import format_size
 
 

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+Ranges = tuple[tuple[int, int], ...]
+"""Half-open byte ranges of a spool log."""
+
 
 class CutReason(StrEnum):
     """Why a minibatch was closed."""
@@ -88,7 +91,7 @@ class Job:
     opened_at: float = 0.0
     closed_at: float = 0.0
     log: str = ""
-    ranges: tuple[tuple[int, int], ...] = ()
+    ranges: Ranges = ()
     checksum: int = 0
     files: tuple[FileRef, ...] = ()
     oversize: bool = False

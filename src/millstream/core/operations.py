@@ -1,4 +1,4 @@
-"""What can be asked of a ledger: operations that change it, queries that read it, and their results.
+"""What changes a ledger.
 
 Theory of operation: an operation is a frozen value that says what happened, not how it is stored; each is one SQL
 statement (or a few) in an adapter. All times are engine seconds. Operations on a claimed batch carry its fence;
@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from millstream.core.lifecycle import State
-from millstream.core.model import AttemptResult, CutReason, Eviction, FileRef, Job, Kind
-
-Ranges = tuple[tuple[int, int], ...]
-
-PAUSED = "paused"
-"""The `ReadMeta` key under which "1" says that all work is held back."""
+from millstream.core.model import AttemptResult, CutReason, Eviction, FileRef, Job, Kind, Ranges
+from millstream.core.rows import PipelineRow
 
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -25,17 +21,11 @@ class Operation(Generic[Result_co]):
     __slots__ = ()
 
 
-class Query(Generic[Result_co]):
-    """A question to the ledger that is answered by a `Result_co`."""
-
-    __slots__ = ()
-
-
-# --- pipelines and intake -------------------------------------------------------------------------------------
+# --- pipelines and intake ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeclarePipeline(Operation["PipelineRow"]):
+class DeclarePipeline(Operation[PipelineRow]):
     """Make sure that a pipeline is known; result: PipelineRow."""
 
     name: str
@@ -104,7 +94,7 @@ class Accept(Operation[None]):
     at: float = 0.0
 
 
-# --- files ----------------------------------------------------------------------------------------------------
+# --- files ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +124,7 @@ class Evict(Operation[State | bool]):
     not_before: float
 
 
-# --- work -----------------------------------------------------------------------------------------------------
+# --- work ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +203,7 @@ class ExpireLeases(Operation[int]):
     at: float
 
 
-# --- operators ------------------------------------------------------------------------------------------------
+# --- operators -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,254 +256,3 @@ class SetMeta(Operation[None]):
 
     key: str
     value: str
-
-
-# --- queries --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadBatches(Query[tuple["BatchRow", ...]]):
-    """Batches by state, pipeline or id, oldest first. Result: tuple of BatchRow."""
-
-    states: tuple[State, ...] = ()
-    pipeline: str | None = None
-    batch_id: str | None = None
-    limit: int = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadNewestBatches(Query[tuple["BatchRow", ...]]):
-    """The batches that were made last, newest first. Result: tuple of BatchRow."""
-
-    states: tuple[State, ...] = ()
-    limit: int = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadQueuePosition(Query[int]):
-    """How many ready batches of its pipeline are claimed before this one. Result: number."""
-
-    batch_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPipelines(Query[tuple["PipelineRow", ...]]):
-    """All pipelines. Result: tuple of PipelineRow."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSource(Query["SourceRow | None"]):
-    """Where reading a source stands. Result: SourceRow or None."""
-
-    pipeline: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadAttempts(Query[tuple["AttemptRow", ...]]):
-    """The attempts of a batch, oldest first. Result: tuple of AttemptRow."""
-
-    batch_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadEvents(Query[tuple["EventRow", ...]]):
-    """The events of a batch (or the newest of all), oldest first. Result: tuple of EventRow."""
-
-    batch_id: str | None = None
-    limit: int = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFiles(Query[tuple["FileRow", ...]]):
-    """What the ledger knows of files: by exact path, of a pipeline, of a bucket. Result: tuple of FileRow."""
-
-    path: str | None = None
-    pipeline: str | None = None
-    batch_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadKnownVersions(Query[frozenset[tuple[str, str]]]):
-    """Which of these files are known in exactly this version. Result: frozenset of (path, version)."""
-
-    pipeline: str
-    files: tuple[FileRef, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadCosts(Query[tuple["CostRow", ...]]):
-    """Successful attempts on buckets, newest first. Result: tuple of CostRow."""
-
-    pipeline: str
-    limit: int = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTotals(Query[tuple["TotalRow", ...]]):
-    """How many batches are in each state. Result: tuple of TotalRow."""
-
-    pipeline: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadUnfinished(Query[tuple["TotalRow", ...]]):
-    """How many batches are open, ready, running or waiting; cheap however many are finished."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPins(Query[tuple["PinRow", ...]]):
-    """From where on the spool is still needed. Result: tuple of PinRow."""
-
-    pipeline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadNextDue(Query[float | None]):
-    """When the next retry ripens or lease expires. Result: engine seconds or None."""
-
-    pipeline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadMeta(Query[str | None]):
-    """A value stored by SetMeta. Result: str or None."""
-
-    key: str
-
-
-# --- rows -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineRow:
-    """A pipeline and how far its intake is."""
-
-    name: str
-    kind: Kind
-    next_seq: int = 1
-    accepted_records: int = 0
-    accepted_bytes: int = 0
-    main_end: int = 0
-    runs_end: int = 0
-    spilled_to: int = 0
-    accepted_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRow:
-    """How far a source was read."""
-
-    pipeline: str
-    source: str
-    position: str
-    finished: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRow:
-    """A batch as the ledger sees it; `records` counts records of a minibatch, files of a bucket.
-
-    `seq` is the order in which batches came into the ledger.
-    """
-
-    id: str
-    pipeline: str
-    kind: Kind
-    state: State
-    key: str | None
-    cut: CutReason | None
-    records: int
-    size_bytes: int
-    opened_at: float
-    closes_at: float | None
-    closed_at: float | None
-    last_at: float | None
-    attempts: int
-    failures: int
-    fence: int
-    not_before: float | None
-    claimed_at: float | None
-    started_at: float | None
-    finished_at: float | None
-    owner: str | None
-    paused: bool
-    cancelled: bool
-    oversize: bool
-    cost_s: float
-    error: str | None
-    log: str
-    start: int
-    ranges: Ranges
-    checksum: int
-    spilled_records: int = 0
-    alone: bool = False
-    seq: int = 0
-    files: tuple[FileRef, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
-    """One attempt: `outcome` is done, retry, discard, lost, released or evicted."""
-
-    batch_id: str
-    attempt: int
-    claimed_at: float
-    ended_at: float | None
-    outcome: str
-    seconds: float | None
-    error: str | None
-    owner: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
-    """Something that happened to a batch."""
-
-    at: float
-    batch_id: str
-    what: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRow:
-    """A version of a file: `state` is planned, done, discarded, dead or superseded (then without a batch)."""
-
-    pipeline: str
-    path: str
-    version: str
-    size_bytes: int
-    state: str
-    batch_id: str
-    sha256: str | None
-    seen_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostRow:
-    """What a bucket cost: for fitting the cost model."""
-
-    size_bytes: int
-    files: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TotalRow:
-    """Number, records and bytes of the batches of one pipeline in one state."""
-
-    pipeline: str
-    state: State
-    batches: int
-    records: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinRow:
-    """From which position on a spool log is needed by batches that are dead, or that are not."""
-
-    log: str
-    dead: bool
-    first: int

@@ -1,7 +1,8 @@
 """Make a pipeline known to the ledger."""
 
 from millstream.core.model import Kind
-from millstream.core.operations import DeclarePipeline, PipelineRow
+from millstream.core.operations import DeclarePipeline
+from millstream.core.rows import PipelineRow
 from millstream.errors import ConfigurationError
 from millstream.ports import Ledger
 

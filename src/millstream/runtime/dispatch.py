@@ -13,19 +13,8 @@ from dataclasses import dataclass, field
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Discard, Done, Job, Retry
-from millstream.core.operations import (
-    PAUSED,
-    Claim,
-    Evict,
-    ExpireLeases,
-    Finish,
-    Operation,
-    ReadBatches,
-    ReadMeta,
-    ReadNextDue,
-    Release,
-    Start,
-)
+from millstream.core.operations import Claim, Evict, ExpireLeases, Finish, Operation, Release, Start
+from millstream.core.queries import PAUSED, ReadBatches, ReadMeta, ReadNextDue
 from millstream.core.retry import RetryPolicy, delay_s, exhausted
 from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.events import AttemptEnded, BatchClaimed, Events, Evicted
@@ -50,6 +39,23 @@ class WorkSettings:
     max_bytes: int = 200_000_000
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     resettle_s: float = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """A claim in hand, and the task that works it."""
+
+    job: Job
+    task: asyncio.Task[None] | None = None
+    has_begun: bool = False
+    has_worker: bool = False
+    is_given_up: bool = False
+
+    def give_up(self) -> None:
+        """End the attempt; a task that has not begun could not clean up, so it is told to as soon as it begins."""
+        self.is_given_up = True
+        if self.has_begun and self.task is not None:
+            self.task.cancel()
 
 
 class Dispatcher:
@@ -77,8 +83,8 @@ class Dispatcher:
         self._rung.set()
         self._free = asyncio.Semaphore(settings.workers)
         self._claiming = True
-        self._in_hand: dict[str, tuple[Job, asyncio.Task[None]]] = {}
-        self._started: set[str] = set()
+        self._is_asking = False
+        self._in_hand: dict[str, _Held] = {}
         self.settled = asyncio.Event()
         self.is_idle = False
 
@@ -92,37 +98,42 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Claim and work until cancelled, which ends what is in hand and gives it back uncharged."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                await self._wait_for_a_ring()
-                await self._claim(group)
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    await self._wait_for_a_ring()
+                    await self._claim(group)
+        finally:
+            for held in self._in_hand.values():  # tasks that were cancelled before they began
+                await self._give_back(held.job)
 
     async def finish(self, *, until_idle: bool = False) -> None:
         """Wait until nothing is in hand (and, with `until_idle`, nothing is ready either)."""
         while True:
             self.settled.clear()
-            if not self._in_hand and not (until_idle and await self._has_ready()):
+            if not self._is_asking and not self._in_hand and not (until_idle and await self._has_ready()):
                 return
             await self.settled.wait()
 
     def give_back_unstarted(self) -> None:
         """Give claimed batches that have no worker yet back to the ledger, uncharged."""
-        for batch_id, (_, task) in self._in_hand.items():
-            if batch_id not in self._started:
-                task.cancel()
+        for held in self._in_hand.values():
+            if not held.has_worker:
+                held.give_up()
 
     async def recall(self) -> None:
         """An operator changed the ledger: end what was cancelled, give back what is paused and has no worker yet."""
         if not self._in_hand:
             return
+        all_paused = await self._ledger.read(ReadMeta(key=PAUSED)) == "1"
+        # Last, so that every claim in hand is older than this answer.
         running = await self._ledger.read(ReadBatches(pipeline=self._settings.pipeline, states=(State.RUNNING,)))
         current = {(row.id, row.fence): row for row in running}
-        all_paused = await self._ledger.read(ReadMeta(key=PAUSED)) == "1"
-        for job, task in list(self._in_hand.values()):
-            row = current.get((job.id, job.fence))
+        for held in self._in_hand.values():
+            row = current.get((held.job.id, held.job.fence))
             is_paused = row is not None and (row.paused or all_paused)
-            if row is None or (is_paused and job.id not in self._started):
-                task.cancel()
+            if row is None or (is_paused and not held.has_worker):
+                held.give_up()
 
     # --- claiming -----------------------------------------------------------------------------------------------
 
@@ -143,11 +154,27 @@ class Dispatcher:
         return self._claiming and len(self._in_hand) < self._settings.queue
 
     def _in_hand_bytes(self) -> int:
-        return sum(job.size_bytes for job, _ in self._in_hand.values())
+        return sum(held.job.size_bytes for held in self._in_hand.values())
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         if not self._has_room():
             return
+        self._is_asking = True
+        try:
+            jobs = await self._ask_for_jobs()
+        finally:
+            self._is_asking = False
+        for job in jobs:
+            held = self._in_hand[job.id] = _Held(job=job)
+            held.task = group.create_task(self._work(held), name=job.id)
+            self._events.emit(BatchClaimed(pipeline=job.pipeline, batch_id=job.id, attempt=job.attempt))
+        if not self._claiming:  # a drain began meanwhile
+            self.give_back_unstarted()
+        self.is_idle = not self._in_hand
+        if self.is_idle:
+            self.settled.set()
+
+    async def _ask_for_jobs(self) -> tuple[Job, ...]:
         now = self._clock.now()
         claim = Claim(
             pipeline=self._settings.pipeline,
@@ -159,14 +186,13 @@ class Dispatcher:
             epoch=self._epoch,
         )
         await self._ledger.do(ExpireLeases(at=now))
-        jobs = await self._ledger.do(claim)
-        self.is_idle = not jobs and not self._in_hand
-        if self.is_idle:
-            self.settled.set()
-        for job in jobs:
-            task = group.create_task(self._work(job), name=job.id)
-            self._in_hand[job.id] = (job, task)
-            self._events.emit(BatchClaimed(pipeline=job.pipeline, batch_id=job.id, attempt=job.attempt))
+        claiming = asyncio.ensure_future(self._ledger.do(claim))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            for job in await claiming:  # the ledger does it all the same
+                await self._give_back(job)
+            raise
 
     async def _has_ready(self) -> bool:
         rows = await self._ledger.read(ReadBatches(pipeline=self._settings.pipeline, states=(State.READY,)))
@@ -174,22 +200,28 @@ class Dispatcher:
 
     # --- one attempt --------------------------------------------------------------------------------------------
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, held: _Held) -> None:
+        held.has_begun = True
         try:
+            if held.is_given_up:
+                await self._give_back(held.job)
+                return
             async with self._free:
-                self._started.add(job.id)
-                result = await self._attempt(job)
-            await self._bring_home(job, result)
+                held.has_worker = True
+                result = await self._attempt(held.job)
+            await self._bring_home(held.job, result)
         except asyncio.CancelledError:
-            # A drain, or an operator who cancelled the batch: then the fence is old and this changes nothing.
-            released = await self._ledger.do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
-            self._tell(job, NOT_FINISHED, released)
+            await self._give_back(held.job)
             raise
         finally:
-            self._started.discard(job.id)
-            del self._in_hand[job.id]
+            del self._in_hand[held.job.id]
             self.settled.set()
             self.ring()
+
+    async def _give_back(self, job: Job) -> None:
+        """For a drain, or an operator who cancelled the batch: then the fence is old and this changes nothing."""
+        released = await self._ledger.do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
+        self._tell(job, NOT_FINISHED, released)
 
     async def _attempt(self, job: Job) -> AttemptResult:
         """Run it; note in the ledger that it started, if it takes long."""

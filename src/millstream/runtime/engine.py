@@ -12,7 +12,9 @@ from enum import IntEnum
 from typing import Protocol
 
 from millstream.core.lifecycle import State
-from millstream.core.operations import ReadTotals, ReadUnfinished, TakeOver
+from millstream.core.operations import TakeOver
+from millstream.core.queries import ReadTotals, ReadUnfinished
+from millstream.errors import SourceError
 from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.dispatch import Dispatcher, WorkSettings
 from millstream.runtime.events import Draining, Events, TakenOver
@@ -90,6 +92,7 @@ class Engine:
         self._draw = draw
         self._drain = drain_settings
         self._stopping = asyncio.Event()
+        self._failure: SourceError | None = None
         self._intakes: list[PipelineIntake] = []
         self._dispatchers: list[Dispatcher] = []
 
@@ -98,7 +101,7 @@ class Engine:
         self._stopping.set()
 
     async def run(self) -> Exit:
-        """Run until everything is done, or drained after `stop`."""
+        """Run until everything is done, or drained after `stop`; raises SourceError, drained, when a source fails."""
         began = asyncio.get_running_loop().time()
         for pipeline in self._pipelines:
             await pipeline.pool.start()
@@ -113,7 +116,10 @@ class Engine:
             for pipeline in self._pipelines:
                 await pipeline.pool.stop()
         seconds = asyncio.get_running_loop().time() - began
-        return await self._conclude(seconds)
+        ended = await self._conclude(seconds)
+        if self._failure is not None:
+            raise self._failure
+        return ended
 
     def _assemble(self, epoch: int) -> None:
         for pipeline in self._pipelines:
@@ -133,7 +139,9 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             services = [group.create_task(self._janitor.run(), name="janitor")]
             services += [group.create_task(dispatcher.run(), name="dispatcher") for dispatcher in self._dispatchers]
-            self._intake_tasks = [group.create_task(intake.run(), name=intake.name) for intake in self._intakes]
+            self._intake_tasks = [
+                group.create_task(self._take_in(intake), name=intake.name) for intake in self._intakes
+            ]
             self._rung = asyncio.Event()
             services.append(group.create_task(self._answer_rings(), name="doorbell"))
             finished = asyncio.ensure_future(self._all_done())
@@ -150,6 +158,14 @@ class Engine:
                     await dispatcher.finish()
             for service in services:
                 service.cancel()
+
+    async def _take_in(self, intake: PipelineIntake) -> None:
+        """Run an intake; when its source fails, the run drains as after a stop, so that what runs is not in vain."""
+        try:
+            await intake.run()
+        except SourceError as error:
+            self._failure = self._failure or error
+            self.stop()
 
     async def _all_done(self) -> None:
         """Return when every intake is over and nothing is left to work."""

@@ -12,8 +12,9 @@ from pathlib import PurePath
 
 from millstream.core.identity import bucket_id
 from millstream.core.model import FileRef, Kind
-from millstream.core.operations import PlanBucket, ReadCosts, ReadKnownVersions
+from millstream.core.operations import PlanBucket
 from millstream.core.packing import CostModel, Packing, PackStrategy, fit_cost_model, pack
+from millstream.core.queries import ReadCosts, ReadKnownVersions
 from millstream.core.schedule import Every, Schedule
 from millstream.ports import Clock, Ledger, Lister
 from millstream.runtime.declare import declare

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millstream.core.lifecycle import State
-from millstream.core.operations import BatchRow, CopiedOut, Prune, ReadBatches, ReadPins, ReadPipelines
+from millstream.core.operations import CopiedOut, Prune
+from millstream.core.queries import ReadBatches, ReadPins, ReadPipelines
+from millstream.core.rows import BatchRow
 from millstream.errors import SpoolDamagedError
 from millstream.ports import Clock, Ledger, Spool
 from millstream.runtime.intake import MAIN, RUNS

@@ -15,19 +15,15 @@ from dataclasses import dataclass
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import CutReason, Kind, Lines
-from millstream.core.operations import (
-    BatchRow,
-    ReadBatches,
-    ReadMeta,
-    ReadSource,
-    ReadUnfinished,
-    SetMeta,
-)
-from millstream.errors import ConfigurationError, SourceError
+from millstream.core.operations import SetMeta
+from millstream.core.queries import ReadBatches, ReadMeta, ReadSource, ReadUnfinished
+from millstream.core.rows import BatchRow
+from millstream.errors import ConfigurationError, MillstreamError, SourceError
 from millstream.ports import Clock, Ledger, Source, Spool
 from millstream.runtime.declare import declare
+from millstream.runtime.drafts import Commit
 from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeHeld, RecordsAccepted
-from millstream.runtime.intake import MAIN, RUNS, Commit, Intake, KeyReader
+from millstream.runtime.intake import MAIN, RUNS, Intake, KeyReader
 
 SYNC_BYTES = 8 << 20
 HELD_BYTES = 32 << 20
@@ -117,8 +113,12 @@ class StreamIntake:
         row = await declare(name, kind=Kind.MINIBATCH, ledger=self._ledger, at=now)
         rows = await self._ledger.read(ReadBatches(pipeline=name, states=(State.OPEN,)))
         await self._settle_key(rows)
-        self._spool.recover(MAIN, row.main_end)
-        self._spool.recover(RUNS, row.runs_end)
+        try:
+            self._spool.recover(MAIN, row.main_end)
+            self._spool.recover(RUNS, row.runs_end)
+        except OSError as error:
+            problem = f"state: the spool of {name!r} cannot be used: {error}; make room, or mend what is in its place"
+            raise MillstreamError(problem) from error
         known = await self._ledger.read(ReadSource(pipeline=name, source=self._source.name))
         position = known.position if known else None
         self.exhausted = known is not None and known.finished

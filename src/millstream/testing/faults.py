@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar, cast
 
-from millstream.core.operations import Operation, Query
+from millstream.core.operations import Operation
+from millstream.core.queries import Query
 from millstream.errors import SpoolDamagedError
 from millstream.ports import Clock, Ledger, Spool
 from millstream.runtime.batch import Batch, Context, Handler

@@ -86,7 +86,7 @@ def split(
     `ranking` holds all active players, the best first, and `due` the same, who should sit out next first.
     """
     usable = usable_tables(len(ranking), tables=tables)
-    count = _contest_tables(len(alive), active=len(ranking), usable=usable, seats=seats)
+    count = _contest_tables(len(alive), style=style, active=len(ranking), usable=usable, seats=seats)
     room = min(count * seats, len(ranking) - 2 * (usable - count))
     crowd = len(alive) - count * seats
     byes = [player for player in due if player in alive][: max(crowd, 0)]
@@ -114,15 +114,19 @@ def _knockout_rounds(players: int, *, tables: int, seats: int) -> int:
     usable = usable_tables(players, tables=tables)
     rounds, alive = 0, players
     while alive > 1:
-        count = _contest_tables(alive, active=players, usable=usable, seats=seats)
+        count = _contest_tables(alive, style=Format.KNOCKOUT, active=players, usable=usable, seats=seats)
         alive = count + max(alive - count * seats, 0)
         rounds += 1
     return rounds
 
 
-def _contest_tables(alive: int, *, active: int, usable: int, seats: int) -> int:
-    """As few as hold those alive, two at each at least; more when too few others are left for the other tables."""
-    count = min(ceil(alive / seats), usable, alive // 2)
-    while count < min(usable, alive // 2) and active - alive < 2 * (usable - count):
+def _contest_tables(alive: int, *, style: Format, active: int, usable: int, seats: int) -> int:
+    """As few as hold those alive; more when too few others are left for the other tables.
+
+    Always fewer than there are players alive, so that the contest comes to its end.
+    """
+    most = min(usable, alive - 1 if style is Format.KNOCKOUT else alive // 2)
+    count = min(ceil(alive / seats), most)
+    while count < most and active - alive < 2 * (usable - count):
         count += 1
     return count

@@ -16,7 +16,7 @@ from random import Random
 from millstream.tournament.shape import SeatingPlan
 
 _HOT, _COLD = 0.8, 0.13
-"""Temperatures of one attempt, in repeated orbits; bench/tournament.py."""
+"""Temperatures at the begin and the end of an attempt, in repeated orbits."""
 
 _ATTEMPT = 100_000
 """Moves of one attempt; then it starts again from another round."""

@@ -2,7 +2,7 @@
 
 Theory of operation: exchanging the numbers of two tables of one size in a round changes who sits where, not who meets
 whom. So the numbers are annealed after the seating, at the cost of one for each time that somebody comes back to a
-table; single exchanges that only improve stop far above what annealing reaches (bench/tournament.py).
+table. Exchanges that only improve are not enough: designs begin in hollows, with a column that never moves.
 """
 
 from collections.abc import Collection, Sequence

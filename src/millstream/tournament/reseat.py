@@ -42,7 +42,7 @@ Tables = dict[int, tuple[Player, ...]]
 def reseat(
     frames: Sequence[Frame], *, played: Sequence[Seating], wishes: Sequence[Wish], moves: int, rng: Random
 ) -> list[Tables]:
-    """Seat the frames, which all use the same tables, by about `moves` swaps."""
+    """Seat the frames by about `moves` swaps. A table that a frame does not use is an empty one meanwhile."""
     players = list(dict.fromkeys(p for frame in frames for group in frame.groups for p in group.players))
     index = {player: i for i, player in enumerate(players)}
     numbers = sorted({number for frame in frames for group in frame.groups for number in group.sizes})
@@ -58,7 +58,7 @@ def reseat(
 
     def start() -> SeatingPlan:
         seated = [_start(frame, wishes=wishes, rng=rng) for frame in frames]
-        return [[[index[player] for player in tables[number]] for number in numbers] for tables in seated]
+        return [[[index[player] for player in tables.get(number, ())] for number in numbers] for tables in seated]
 
     plan = spread_tables(
         best_seating(start, room=room, moves=moves, rng=rng),
@@ -68,7 +68,7 @@ def reseat(
         most_moves=moves // 4,
     )
     return [
-        {number: tuple(players[i] for i in table) for number, table in zip(numbers, tables, strict=True)}
+        {number: tuple(players[i] for i in table) for number, table in zip(numbers, tables, strict=True) if table}
         for tables in plan
     ]
 

@@ -10,12 +10,16 @@ from millstream.tournament.wishes import Kind, Wish, bound_tables, check_wishes,
 
 
 def add_wishes(record: Record, wishes: Iterable[Wish]) -> None:
-    """Add wishes to the event, or none of them: raises WrongValueError, or WishError which names those that clash."""
+    """Add wishes to the event, or none of them: raises WrongValueError, or WishError which names those that clash.
+
+    Wishes that cannot hold any more since people left do not stand in the way of new ones.
+    """
     added = list(wishes)
     for wish in added:
         _check(wish, record=record)
     wanted = [*record.wishes, *added]
-    check_wishes(wanted, possible=lambda some: _possible(some, record=record))
+    if _possible(record.wishes, record=record):
+        check_wishes(wanted, possible=lambda some: _possible(some, record=record))
     record.wishes = wanted
 
 

@@ -19,7 +19,7 @@ from millstream.tournament.standings import meetings
 
 _SIGMA = 1.0
 _RESEATING_S = 0.005
-"""What seating one contest round may cost; bench/tournament.py shows that more mixes hardly better."""
+"""The budget for seating a contest round: small, since there are thousands of them, and one round needs little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ def load(path: Path) -> Tournament:
 def save(tournament: Tournament, *, path: Path) -> None:
     """Write the event to a file, all of it or nothing; raises EventFileError."""
     path = path.resolve()
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.new")
     try:
         try:
             with fresh.open("w", encoding="utf-8") as file:

@@ -7,7 +7,18 @@ from itertools import chain
 
 from millstream.adapters.sql import statement
 from millstream.adapters.sqlite.rows import fetch, run, with_files
-from millstream.core import operations as op
+from millstream.core import queries
+from millstream.core.rows import (
+    AttemptRow,
+    BatchRow,
+    CostRow,
+    EventRow,
+    FileRow,
+    PinRow,
+    PipelineRow,
+    SourceRow,
+    TotalRow,
+)
 
 VERSIONS_AT_ONCE = 10_000
 
@@ -19,67 +30,67 @@ def answer(query: object, db: sqlite3.Connection) -> object:
 
 
 @answer.register
-def _(query: op.ReadBatches, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadBatches, db: sqlite3.Connection) -> object:
     if query.batch_id is not None:
-        found = fetch(run(db, "read_batch", batch_id=query.batch_id), kind=op.BatchRow)
+        found = fetch(run(db, "read_batch", batch_id=query.batch_id), kind=BatchRow)
         rows = tuple(row for row in found if not query.states or row.state in query.states)
     elif query.states:
         rows = _batches_in(query, db)
     else:
-        rows = fetch(run(db, "read_batches", pipeline=query.pipeline, limit=query.limit), kind=op.BatchRow)
+        rows = fetch(run(db, "read_batches", pipeline=query.pipeline, limit=query.limit), kind=BatchRow)
     return tuple(with_files(db, row) for row in rows)
 
 
-def _batches_in(query: op.ReadBatches, db: sqlite3.Connection) -> tuple[op.BatchRow, ...]:
+def _batches_in(query: queries.ReadBatches, db: sqlite3.Connection) -> tuple[BatchRow, ...]:
     text = statement("read_batches_in")
     values = {"pipeline": query.pipeline, "limit": query.limit}
-    found = [fetch(db.execute(text.replace("{state}", state), values), kind=op.BatchRow) for state in query.states]
+    found = [fetch(db.execute(text.replace("{state}", state), values), kind=BatchRow) for state in query.states]
     return tuple(sorted(chain.from_iterable(found), key=lambda row: row.seq)[: query.limit])
 
 
 @answer.register
-def _(query: op.ReadNewestBatches, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadNewestBatches, db: sqlite3.Connection) -> object:
     states = json.dumps(query.states) if query.states else None
-    rows = fetch(run(db, "read_newest_batches", states=states, limit=query.limit), kind=op.BatchRow)
+    rows = fetch(run(db, "read_newest_batches", states=states, limit=query.limit), kind=BatchRow)
     return tuple(with_files(db, row) for row in rows)
 
 
 @answer.register
-def _(query: op.ReadQueuePosition, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadQueuePosition, db: sqlite3.Connection) -> object:
     before: int = run(db, "read_queue_position", batch_id=query.batch_id).fetchone()[0]
     return before
 
 
 @answer.register
-def _(query: op.ReadPipelines, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadPipelines, db: sqlite3.Connection) -> object:
     del query
-    return fetch(run(db, "read_pipelines", name=None), kind=op.PipelineRow)
+    return fetch(run(db, "read_pipelines", name=None), kind=PipelineRow)
 
 
 @answer.register
-def _(query: op.ReadSource, db: sqlite3.Connection) -> object:
-    rows = fetch(run(db, "read_source", pipeline=query.pipeline, source=query.source), kind=op.SourceRow)
+def _(query: queries.ReadSource, db: sqlite3.Connection) -> object:
+    rows = fetch(run(db, "read_source", pipeline=query.pipeline, source=query.source), kind=SourceRow)
     return rows[0] if rows else None
 
 
 @answer.register
-def _(query: op.ReadAttempts, db: sqlite3.Connection) -> object:
-    return fetch(run(db, "read_attempts", batch_id=query.batch_id), kind=op.AttemptRow)
+def _(query: queries.ReadAttempts, db: sqlite3.Connection) -> object:
+    return fetch(run(db, "read_attempts", batch_id=query.batch_id), kind=AttemptRow)
 
 
 @answer.register
-def _(query: op.ReadEvents, db: sqlite3.Connection) -> object:
-    return fetch(run(db, "read_events", batch_id=query.batch_id, limit=query.limit), kind=op.EventRow)
+def _(query: queries.ReadEvents, db: sqlite3.Connection) -> object:
+    return fetch(run(db, "read_events", batch_id=query.batch_id, limit=query.limit), kind=EventRow)
 
 
 @answer.register
-def _(query: op.ReadFiles, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadFiles, db: sqlite3.Connection) -> object:
     found = run(db, "read_files", path=query.path, pipeline=query.pipeline, batch_id=query.batch_id)
-    return fetch(found, kind=op.FileRow)
+    return fetch(found, kind=FileRow)
 
 
 @answer.register
-def _(query: op.ReadKnownVersions, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadKnownVersions, db: sqlite3.Connection) -> object:
     wanted = [(file.path, file.version) for file in query.files]
     parts = (json.dumps(wanted[start : start + VERSIONS_AT_ONCE]) for start in range(0, len(wanted), VERSIONS_AT_ONCE))
     return frozenset(
@@ -88,33 +99,33 @@ def _(query: op.ReadKnownVersions, db: sqlite3.Connection) -> object:
 
 
 @answer.register
-def _(query: op.ReadCosts, db: sqlite3.Connection) -> object:
-    return fetch(run(db, "read_costs", pipeline=query.pipeline, limit=query.limit), kind=op.CostRow)
+def _(query: queries.ReadCosts, db: sqlite3.Connection) -> object:
+    return fetch(run(db, "read_costs", pipeline=query.pipeline, limit=query.limit), kind=CostRow)
 
 
 @answer.register
-def _(query: op.ReadTotals, db: sqlite3.Connection) -> object:
-    return fetch(run(db, "read_totals", pipeline=query.pipeline), kind=op.TotalRow)
+def _(query: queries.ReadTotals, db: sqlite3.Connection) -> object:
+    return fetch(run(db, "read_totals", pipeline=query.pipeline), kind=TotalRow)
 
 
 @answer.register
-def _(query: op.ReadUnfinished, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadUnfinished, db: sqlite3.Connection) -> object:
     del query
-    return fetch(run(db, "read_unfinished"), kind=op.TotalRow)
+    return fetch(run(db, "read_unfinished"), kind=TotalRow)
 
 
 @answer.register
-def _(query: op.ReadPins, db: sqlite3.Connection) -> object:
-    return fetch(run(db, "read_pins", pipeline=query.pipeline), kind=op.PinRow)
+def _(query: queries.ReadPins, db: sqlite3.Connection) -> object:
+    return fetch(run(db, "read_pins", pipeline=query.pipeline), kind=PinRow)
 
 
 @answer.register
-def _(query: op.ReadNextDue, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadNextDue, db: sqlite3.Connection) -> object:
     due: float | None = run(db, "read_next_due", pipeline=query.pipeline).fetchone()[0]
     return due
 
 
 @answer.register
-def _(query: op.ReadMeta, db: sqlite3.Connection) -> object:
+def _(query: queries.ReadMeta, db: sqlite3.Connection) -> object:
     row = run(db, "read_meta", key=query.key).fetchone()
     return str(row[0]) if row else None

@@ -11,6 +11,7 @@ from millstream.core import operations as op
 from millstream.core.identity import bucket_id
 from millstream.core.lifecycle import State, Step
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, Kind, Retry
+from millstream.core.rows import PipelineRow
 from millstream.errors import InvalidValueError
 
 
@@ -31,7 +32,7 @@ def change(operation: object, db: sqlite3.Connection) -> object:
 @change.register
 def _(operation: op.DeclarePipeline, db: sqlite3.Connection) -> object:
     run(db, "declare_pipeline", **values_of(operation))
-    return fetch(run(db, "read_pipelines", name=operation.name), kind=op.PipelineRow)[0]
+    return fetch(run(db, "read_pipelines", name=operation.name), kind=PipelineRow)[0]
 
 
 @change.register

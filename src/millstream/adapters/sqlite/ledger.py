@@ -22,7 +22,8 @@ from typing import TypeVar, cast
 from millstream.adapters.sql import SCHEMA_VERSION, statement
 from millstream.adapters.sqlite.answers import answer
 from millstream.adapters.sqlite.changes import change
-from millstream.core.operations import Operation, Query
+from millstream.core.operations import Operation
+from millstream.core.queries import Query
 from millstream.errors import LedgerUnusableError, LedgerVersionError
 
 GROUP = 1000

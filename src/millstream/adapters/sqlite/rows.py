@@ -9,7 +9,7 @@ import msgspec
 
 from millstream.adapters.sql import statement
 from millstream.core.model import FileRef, Job, Kind
-from millstream.core.operations import BatchRow
+from millstream.core.rows import BatchRow
 
 T = TypeVar("T")
 Filed = TypeVar("Filed", Job, BatchRow)

@@ -6,17 +6,8 @@ import asyncio
 
 from millstream.core.lifecycle import State
 from millstream.core.model import Done, Job, Retry
-from millstream.core.operations import (
-    ExpireLeases,
-    ReadAttempts,
-    ReadNextDue,
-    ReadQueuePosition,
-    Release,
-    Renew,
-    SetPaused,
-    Start,
-    TakeOver,
-)
+from millstream.core.operations import ExpireLeases, Release, Renew, SetPaused, Start, TakeOver
+from millstream.core.queries import ReadAttempts, ReadNextDue, ReadQueuePosition
 from millstream.ports import Ledger
 from millstream.testing.ledger_suite.driver import (
     DUE,

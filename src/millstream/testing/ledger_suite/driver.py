@@ -14,17 +14,9 @@ import pytest
 from millstream.core.identity import bucket_id
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Discard, Done, FileRef, Job, Outcome, Retry
-from millstream.core.operations import (
-    BatchRow,
-    Claim,
-    CloseBatch,
-    Finish,
-    OpenBatch,
-    Operation,
-    PlanBucket,
-    Query,
-    ReadBatches,
-)
+from millstream.core.operations import Claim, CloseBatch, Finish, OpenBatch, Operation, PlanBucket
+from millstream.core.queries import Query, ReadBatches
+from millstream.core.rows import BatchRow
 from millstream.ports import Ledger
 
 Answer = TypeVar("Answer")

@@ -5,19 +5,9 @@
 from millstream.core.identity import bucket_id
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, FileRef, Job, Kind, Retry
-from millstream.core.operations import (
-    Cancel,
-    CostRow,
-    Evict,
-    Finish,
-    ReadAttempts,
-    ReadBatches,
-    ReadCosts,
-    ReadEvents,
-    ReadFiles,
-    ReadKnownVersions,
-    Revive,
-)
+from millstream.core.operations import Cancel, Evict, Finish, Revive
+from millstream.core.queries import ReadAttempts, ReadBatches, ReadCosts, ReadEvents, ReadFiles, ReadKnownVersions
+from millstream.core.rows import CostRow
 from millstream.testing.ledger_suite.driver import DUE, NOON, PIPELINE, Driver, OnALedger, a_file, claim, finish, plan
 
 

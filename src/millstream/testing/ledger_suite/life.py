@@ -9,21 +9,19 @@ import pytest
 from millstream.core.lifecycle import TRANSITIONS, State, Step, allowed
 from millstream.core.model import CutReason, Discard, Done, Eviction, Job, Kind, Outcome, Retry
 from millstream.core.operations import (
-    AttemptRow,
-    BatchRow,
     Cancel,
     DeclarePipeline,
     Evict,
     GrowBatch,
     Operation,
-    ReadAttempts,
-    ReadBatches,
     Release,
     Renew,
     Revive,
     Start,
     TakeOver,
 )
+from millstream.core.queries import ReadAttempts, ReadBatches
+from millstream.core.rows import AttemptRow, BatchRow
 from millstream.testing.ledger_suite.driver import (
     DUE,
     NOON,

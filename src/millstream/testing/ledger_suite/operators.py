@@ -6,12 +6,8 @@ import pytest
 
 from millstream.core.lifecycle import FINISHED, State
 from millstream.core.model import Done
-from millstream.core.operations import (
-    Cancel,
-    CopiedOut,
-    GrowBatch,
-    PinRow,
-    Prune,
+from millstream.core.operations import Cancel, CopiedOut, GrowBatch, Prune, Revive, SetMeta, SetPaused
+from millstream.core.queries import (
     ReadAttempts,
     ReadBatches,
     ReadEvents,
@@ -21,11 +17,8 @@ from millstream.core.operations import (
     ReadNewestBatches,
     ReadPins,
     ReadTotals,
-    Revive,
-    SetMeta,
-    SetPaused,
-    TotalRow,
 )
+from millstream.core.rows import PinRow, TotalRow
 from millstream.testing.ledger_suite.driver import (
     DUE,
     NOON,

@@ -9,18 +9,9 @@ import pytest
 
 from millstream.core.lifecycle import State
 from millstream.core.model import Kind
-from millstream.core.operations import (
-    Accept,
-    DeclarePipeline,
-    PipelineRow,
-    Query,
-    ReadBatches,
-    ReadMeta,
-    ReadPipelines,
-    ReadSource,
-    SetMeta,
-    SourceRow,
-)
+from millstream.core.operations import Accept, DeclarePipeline, SetMeta
+from millstream.core.queries import Query, ReadBatches, ReadMeta, ReadPipelines, ReadSource
+from millstream.core.rows import PipelineRow, SourceRow
 from millstream.errors import InvalidValueError
 from millstream.ports import Ledger
 from millstream.testing.ledger_suite.driver import NOON, PIPELINE, Driver, MakeLedger, OnALedger, open_batch
