@@ -15,13 +15,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
 
-from tournament_plots import FORMATS, PAIRS, write_plots
-
 from millstream.tournament import plan, simulate
 from millstream.tournament.anneal import Room, anneal, moves_in
 from millstream.tournament.designs import longest_design
 from millstream.tournament.dice import dice
 from millstream.tournament.meetings import UNMET, Meetings
+from tournament_plots import FORMATS, PAIRS, write_plots
 
 Row = dict[str, str | int | float]
 Rounds = list[list[list[int]]]
@@ -68,7 +67,7 @@ def run(*, quick: bool) -> dict[str, list[Row]]:
         FORMATS: formats(events=100 if quick else 1_000),
         "Annealing: mean pairs by the temperature at the begin": heats(runs=2 if quick else 8),
         "Annealing: swaps tried per second": [
-            speed(shape) for shape in ((16, 4, 4, 5), (32, 8, 4, 10), (90, 10, 9, 5))
+            speed(shape) for shape in ((20, 5, 4, 7), (32, 8, 4, 10), (90, 10, 9, 5))
         ],
     }
 

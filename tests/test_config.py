@@ -394,7 +394,7 @@ def test_whatever_is_written_is_read_or_told(mill, monkeypatch: pytest.MonkeyPat
     tables = st.lists(st.dictionaries(names, VALUES, max_size=4), max_size=2)
     document = data.draw(st.dictionaries(names, VALUES, max_size=3))
     document |= data.draw(st.fixed_dictionaries({}, optional={"stream": tables | VALUES, "files": tables | VALUES}))
-    monkeypatch.setattr("millstream.config.tomllib.loads", lambda _: document)
+    monkeypatch.setattr("millstream.config.reading.tomllib.loads", lambda _: document)
 
     problems = []
     try:

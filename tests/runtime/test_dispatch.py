@@ -8,7 +8,7 @@ import pytest
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, Retry
-from millstream.core.operations import Cancel, Revive, SetPaused, TakeOver
+from millstream.core.operations import Cancel, Claim, Revive, SetPaused, TakeOver
 from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles
 from millstream.core.retry import RetryPolicy
 from millstream.core.rows import BatchRow
@@ -32,12 +32,13 @@ class Stand:
         self.ledger = memory_ledger()
         self.pool = ScriptedPool()
         self.signals = Signals()
+        self.events = Events(self.signals)
         self.dispatcher = Dispatcher(
             WorkSettings(pipeline=PIPELINE, **settings),
             ledger=self.ledger,
             pool=self.pool,
             clock=self.clock,
-            events=Events(self.signals),
+            events=self.events,
             draw=lambda: 0.5,
             epoch=1,
         )
@@ -530,6 +531,89 @@ def test_what_has_no_worker_yet_can_be_given_back():
             assert stand.pool.worked == ["a"]
 
     play(scenario, workers=1)
+
+
+def slow_claims(stand: Stand) -> tuple[asyncio.Event, asyncio.Event]:
+    """Make the ledger's answers to claims late: one event says that a claim was made, the other lets it answer."""
+    made, may_answer = asyncio.Event(), asyncio.Event()
+    do = stand.ledger.do
+
+    async def slow_do(operation):
+        answer = await do(operation)
+        if isinstance(operation, Claim):
+            made.set()
+            await may_answer.wait()
+        return answer
+
+    stand.ledger.do = slow_do
+    return made, may_answer
+
+
+def test_a_claim_that_is_under_way_when_a_drain_begins_is_given_back():
+    """The drain waits for the ledger's answer, and nothing of it is worked."""
+
+    async def scenario(stand: Stand) -> None:
+        made, may_answer = slow_claims(stand)
+        await stand.ready("a", "b")
+        async with stand.running():
+            await made.wait()
+            stand.dispatcher.stop_claiming()
+            stand.dispatcher.give_back_unstarted()
+            finishing = asyncio.create_task(stand.dispatcher.finish())
+            await stand.clock.settle()
+            waits = not finishing.done()
+            may_answer.set()
+            await finishing
+
+            assert waits
+            assert await stand.in_state(State.READY) == ["a", "b"]
+            assert stand.pool.calls == []
+
+    play(scenario)
+
+
+def test_a_claim_that_is_under_way_at_the_end_is_given_back():
+    """Ending the dispatcher leaves nothing claimed, whatever the ledger was doing."""
+
+    async def scenario(stand: Stand) -> None:
+        made, may_answer = slow_claims(stand)
+        await stand.ready("a")
+        running = asyncio.create_task(stand.dispatcher.run())
+        await made.wait()
+        running.cancel()
+        await stand.clock.settle()
+        may_answer.set()
+        await asyncio.wait([running])
+
+        assert await stand.in_state(State.READY) == ["a"]
+        assert await stand.outcomes("a") == ["released"]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("how", ["drain", "end"])
+def test_a_claim_whose_work_has_not_begun_is_given_back(how):
+    """Also in the moment between the claim and the first step of its attempt."""
+
+    async def scenario(stand: Stand) -> None:
+        def interfere(event):
+            if isinstance(event, BatchClaimed):
+                stand.dispatcher.stop_claiming()
+                stand.dispatcher.give_back_unstarted() if how == "drain" else running.cancel()
+
+        stand.events.add(interfere)
+        await stand.ready("a", "b")
+        running = asyncio.create_task(stand.dispatcher.run())
+        await stand.clock.settle()
+        if how == "drain":
+            await stand.dispatcher.finish()
+            running.cancel()
+        await asyncio.wait([running])
+
+        assert await stand.in_state(State.READY) == ["a", "b"]
+        assert stand.pool.calls == []
+
+    play(scenario)
 
 
 def test_waiting_until_nothing_is_ready():

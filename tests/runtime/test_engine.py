@@ -351,19 +351,45 @@ def test_input_that_ended_before_the_stop_leaves_nothing():
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_source_that_fails_ends_the_run():
-    """What came before is accepted, the error says why, and the pools are stopped."""
+def test_a_source_that_fails_drains_the_run_and_is_told():
+    """What came before is accepted and what runs may finish, so every start makes progress; then the error says why."""
 
     async def scenario(stand: Stand) -> None:
         async with stand.running() as (_, running):
-            stand.sources["s0"].put(b"1")
+            stand.sources["s0"].put(b"1", b"2", b"3")
             await stand.signals.wait_for(RecordsAccepted)
-            stand.sources["s0"].fail(SourceError(source="s0", reason="is broken"))
-            with pytest.raises(ExceptionGroup) as raised:
+            await stand.clock.settle()
+            stand.sources["s1"].fail(SourceError(source="s1", reason="is broken"))
+            await stand.clock.settle()
+            still_runs = not running.done()
+            stand.pools["s0"].end("s0-00000001")
+            with pytest.raises(SourceError, match="is broken"):
                 await running
 
-        assert raised.value.split(SourceError)[1] is None
-        assert await stand.states() == [State.OPEN]
+        assert still_runs
+        assert await stand.states() == [State.DONE, State.OPEN]
+        assert all(pool.is_stopped for pool in stand.pools.values())
+
+    play(scenario, streams=2)
+
+
+def test_a_ledger_that_fails_ends_the_run():
+    """Without it nothing can go on: the error goes to whoever runs the engine."""
+
+    async def scenario(stand: Stand) -> None:
+        async with stand.running() as (_, running):
+            apply = stand.ledger.apply
+
+            async def fail(_operations):
+                raise OSError("the disk is gone")
+
+            stand.ledger.apply = fail
+            stand.sources["s0"].put(b"1")
+            with pytest.raises(ExceptionGroup) as raised:
+                await running
+            stand.ledger.apply = apply
+
+        assert raised.value.split(OSError)[1] is None
         assert stand.pools["s0"].is_stopped
 
     play(scenario)

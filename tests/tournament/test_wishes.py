@@ -101,6 +101,15 @@ def test_wishes_that_make_no_sense_are_refused(asked: dict[str, object], words: 
     assert str(refusal.value) == words
 
 
+def test_hundreds_of_wishes_are_searched_and_thousands_refused() -> None:
+    """Neither ends in a search without end."""
+    couples = [(number, number + 1) for number in range(0, 400, 2)]
+
+    assert Tournament(900, tables=225, seats=4, rounds=2, apart=couples, seconds=0).record.wishes
+    with pytest.raises(WrongValueError, match="wishes: expected wishes for at most 400 players, found 900"):
+        Tournament(900, tables=225, seats=4, rounds=2, apart=[range(900)], seconds=0)
+
+
 @pytest.mark.parametrize("rounds", [3, 5])
 def test_wishes_hold_in_every_round_by_plan(rounds: int) -> None:
     """Apart, together and at their tables, through the whole plan, while everybody still meets new people."""

@@ -139,9 +139,8 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             services = [group.create_task(self._janitor.run(), name="janitor")]
             services += [group.create_task(dispatcher.run(), name="dispatcher") for dispatcher in self._dispatchers]
-            self._intake_tasks = [
-                group.create_task(self._take_in(intake), name=intake.name) for intake in self._intakes
-            ]
+            for intake in self._intakes:
+                group.create_task(self._take_in(intake), name=intake.name)
             self._rung = asyncio.Event()
             services.append(group.create_task(self._answer_rings(), name="doorbell"))
             finished = asyncio.ensure_future(self._all_done())

@@ -59,11 +59,11 @@ def best_seating(
     """The best seating that about `moves` swaps find; every run begins with a new `start`."""
     annealing = (1 - _POLISH) * moves
     best = start()
-    rank = room.history.after(best).rank()
+    flaws = room.history.after(best).flaws()
     for share in _RUNS if moves >= _ENOUGH else (1.0,):
         cost, found = anneal(start(), room=room, moves=int(share * annealing), rng=rng, heat=heat)
-        if (found_rank := room.history.after(found).rank()) > rank:
-            best, rank = found, found_rank
+        if (found_flaws := room.history.after(found).flaws()) < flaws:
+            best, flaws = found, found_flaws
         if cost <= room.goal:
             return best
     return polish(best, room=room, moves=int(_POLISH * moves), rng=rng)

@@ -14,6 +14,7 @@ for the diagonal, a player and himself, and costs nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from typing import NamedTuple
 
 from millstream.tournament.shape import SeatingPlan
 
@@ -25,6 +26,19 @@ _WISH = 1_000 * UNMET
 
 Steps = tuple[Sequence[int], Sequence[int]]
 """What one meeting more, and one less, changes of the cost, by the count before."""
+
+
+class Flaws(NamedTuple):
+    """The smaller, the better, the first that differs counts.
+
+    A pair that is to sit together breaks its wish in each round that could be and is not. `most_unmet` is how many
+    the player has not met who met fewest; `unevenness` sums the squares of the meetings beyond the first.
+    """
+
+    broken_wishes: int
+    unmet_pairs: int
+    most_unmet: int
+    unevenness: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,12 +95,9 @@ class Meetings:
         less = [0, *(-step for step in steps), *(-x for x in wish), *wish, 0]
         return more, less
 
-    def rank(self) -> tuple[int, int, int, int]:
-        """The larger, the better: broken wishes, unmet pairs, unmet others of one player, and the spread of repeats.
-
-        All four are negative counts.
-        """
-        broken = unmet = spread = 0
+    def flaws(self) -> "Flaws":
+        """What is wrong with the seating, by which two can be compared."""
+        broken = unmet = unevenness = 0
         for player, row in enumerate(self.met):
             for value in row[:player]:
                 wish, count = divmod(value, self.band)
@@ -95,8 +106,9 @@ class Meetings:
                 elif count == 0:
                     unmet += 1
                 else:
-                    spread += (count - 1) ** 2
-        return -broken, -unmet, -max(row.count(0) for row in self.met), -spread
+                    unevenness += (count - 1) ** 2
+        most_unmet = max(row.count(0) for row in self.met)
+        return Flaws(broken_wishes=broken, unmet_pairs=unmet, most_unmet=most_unmet, unevenness=unevenness)
 
 
 def least_cost(*, pairs: int, met: int, meetings: int) -> int:

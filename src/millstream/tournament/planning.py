@@ -55,16 +55,16 @@ def plan(players: int, tables: int, seats: int, rounds: int, *, seed: int = 0, s
     rng = dice(seed)
     candidates = _candidates(shape, room=_whole_room(shape, bound=bound, history=nobody), seconds=seconds, rng=rng)
     best = next(candidates)
-    rank = nobody.after(best.rounds).rank()
+    flaws = nobody.after(best.rounds).flaws()
     unmet = comb(players, 2) - bound
-    while -rank[1] > unmet and (other := next(candidates, None)):
-        if (other_rank := nobody.after(other.rounds).rank()) > rank:
-            best, rank = other, other_rank
+    while flaws.unmet_pairs > unmet and (other := next(candidates, None)):
+        if (other_flaws := nobody.after(other.rounds).flaws()) < flaws:
+            best, flaws = other, other_flaws
     return Schedule(
         rounds=spread_tables(best.rounds, visits=[[0] * tables for _ in range(players)], rng=rng),
-        distinct_pairs=comb(players, 2) + rank[1],
+        distinct_pairs=comb(players, 2) - flaws.unmet_pairs,
         upper_bound=bound,
-        proved_best=-rank[1] == unmet,
+        proved_best=flaws.unmet_pairs == unmet,
         method=best.method,
     )
 

@@ -9,6 +9,10 @@ from millstream.tournament.record import Record
 from millstream.tournament.wishes import Kind, Wish, bound_tables, check_wishes, seat_by_wishes, wishes_of
 
 
+_MOST_PLAYERS = 400
+"""Beyond this many the search for a seating would go too deep; wishes are for a few."""
+
+
 def add_wishes(record: Record, wishes: Iterable[Wish]) -> None:
     """Add wishes to the event, or none of them: raises WrongValueError, or WishError which names those that clash.
 
@@ -18,6 +22,9 @@ def add_wishes(record: Record, wishes: Iterable[Wish]) -> None:
     for wish in added:
         _check(wish, record=record)
     wanted = [*record.wishes, *added]
+    concerned = {player for wish in wanted for player in wish.players}
+    if len(concerned) > _MOST_PLAYERS:
+        raise WrongValueError("wishes", expected=f"wishes for at most {_MOST_PLAYERS} players", found=len(concerned))
     if _possible(record.wishes, record=record):
         check_wishes(wanted, possible=lambda some: _possible(some, record=record))
     record.wishes = wanted

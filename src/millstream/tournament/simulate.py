@@ -2,7 +2,7 @@
 
 Theory of operation: every player has a strength, drawn from a log-normal distribution with sigma 1, and wins a game
 with a chance in proportion to it (Plackett and Luce). Events are played with `Tournament` itself; the plan is made
-once for each format, since who is strong is drawn anew for each event.
+once for each format, since who is strong is drawn anew for each event, and the same for every format.
 """
 
 from collections.abc import Iterable
@@ -58,8 +58,8 @@ def simulate(
         fresh = Tournament(players, tables=tables, seats=seats, rounds=rounds, format=style, seed=seed, seconds=seconds)
         fresh.ahead()
         fresh.record.seconds = _RESEATING_S
-        rng = dice(seed, "events", style)
-        outcomes.append(_outcome(style, [_play(deepcopy(fresh), rng=rng) for _ in range(events)]))
+        played = [_play(deepcopy(fresh), rng=dice(seed, "event", number)) for number in range(events)]
+        outcomes.append(_outcome(style, played))
     return outcomes
 
 
