@@ -66,10 +66,11 @@ log = logging.getLogger("millstream")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a run ended: its exit code and what each pipeline did."""
+    """How a run ended: its exit code, what each pipeline did, and why it was cut short if a source failed."""
 
     exit: Exit
     tallies: tuple[Tally, ...]
+    failure: str | None = None
 
 
 def run(config: Config, *, listeners: Sequence[Listener] = (), is_quiet: bool = False) -> Report:
@@ -123,7 +124,8 @@ async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequ
         engine = assemble(config, parts)
         _stop_on_signals(engine)
         ended = await engine.run()
-        return Report(exit=ended, tallies=tuple(tallies.of.values()))
+        failure = str(engine.failure) if engine.failure else None
+        return Report(exit=ended, tallies=tuple(tallies.of.values()), failure=failure)
     finally:
         await ledger.close()
 

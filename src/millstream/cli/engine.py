@@ -1,6 +1,7 @@
 """Run an engine from the command line: progress while it runs, a summary at the end."""
 
 import argparse
+import sys
 from collections.abc import Mapping
 
 from millstream.cli.output import wants_json
@@ -20,5 +21,7 @@ def run_engine(config: Config, *, args: argparse.Namespace) -> int:
     """Run `config` to its end and show what it did; returns the exit code."""
     with progress(config, is_quiet=args.quiet) as listeners:
         report = run(config, listeners=listeners, is_quiet=args.quiet)
+    if report.failure:
+        print(f"millstream: error: {report.failure}", file=sys.stderr)  # noqa: T201 - as main shows errors
     show_summary(report.tallies, as_json=wants_json(args), is_quiet=args.quiet)
     return int(report.exit)

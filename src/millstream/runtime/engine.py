@@ -92,7 +92,7 @@ class Engine:
         self._draw = draw
         self._drain = drain_settings
         self._stopping = asyncio.Event()
-        self._failure: SourceError | None = None
+        self.failure: SourceError | None = None
         self._intakes: list[PipelineIntake] = []
         self._dispatchers: list[Dispatcher] = []
 
@@ -101,7 +101,10 @@ class Engine:
         self._stopping.set()
 
     async def run(self) -> Exit:
-        """Run until everything is done, or drained after `stop`; raises SourceError, drained, when a source fails."""
+        """Run until everything is done, or drained after `stop`; `failure` says why a source ended it.
+
+        Raises SourceError, drained, when a source fails before anything was taken in.
+        """
         began = asyncio.get_running_loop().time()
         for pipeline in self._pipelines:
             await pipeline.pool.start()
@@ -117,8 +120,10 @@ class Engine:
                 await pipeline.pool.stop()
         seconds = asyncio.get_running_loop().time() - began
         ended = await self._conclude(seconds)
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            if not any(tally.took_in for tally in self._tallies.of.values()):
+                raise self.failure
+            return Exit.KEPT
         return ended
 
     def _assemble(self, epoch: int) -> None:
@@ -163,7 +168,7 @@ class Engine:
         try:
             await intake.run()
         except SourceError as error:
-            self._failure = self._failure or error
+            self.failure = self.failure or error
             self.stop()
 
     async def _all_done(self) -> None:

@@ -94,6 +94,11 @@ class Tally:
                 pass
 
     @property
+    def took_in(self) -> bool:
+        """Whether anything was accepted, planned or worked."""
+        return bool(self.accepted or self.planned or self.worked)
+
+    @property
     def lateness_p99_s(self) -> float:
         """99th percentile of how late minibatches were closed that were due, in real seconds; 0 without any."""
         ordered = sorted(self.lateness_s)

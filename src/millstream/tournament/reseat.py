@@ -2,8 +2,11 @@
 
 Theory of operation: every round to come is a frame: who plays, in which groups, at which tables. All frames are
 annealed together, after the history of the event. Each run starts from seatings in which all wishes hold; where that
-is not possible, which happens when people have left or a final divides them, it starts from any and the wishes that
+is not possible, which happens when people have left or a final divides them, it starts from any, and the wishes that
 cannot hold are broken as rarely as can be.
+
+When rounds were planned before, the first search begins with them, less those who left and with those who came, and
+stays near them; the better of both searches counts. So a design survives a drop-out, and so do most printed cards.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -40,39 +43,40 @@ Tables = dict[int, tuple[Player, ...]]
 
 
 def reseat(
-    frames: Sequence[Frame], *, played: Sequence[Seating], wishes: Sequence[Wish], moves: int, rng: Random
+    frames: Sequence[Frame],
+    *,
+    played: Sequence[Seating],
+    before: Sequence[Seating] = (),
+    wishes: Sequence[Wish],
+    moves: int,
+    rng: Random,
 ) -> list[Tables]:
-    """Seat the frames by about `moves` swaps. A table that a frame does not use is an empty one meanwhile."""
+    """Seat the frames by about `moves` swaps; `before` is how rounds of these numbers were planned so far.
+
+    A table that a frame does not use is an empty one meanwhile.
+    """
     players = list(dict.fromkeys(p for frame in frames for group in frame.groups for p in group.players))
     index = {player: i for i, player in enumerate(players)}
     numbers = sorted({number for frame in frames for group in frame.groups for number in group.sizes})
-    held = [{*bound_tables(wishes_of(wishes, round_number=f.number)).values(), *f.settled} for f in frames]
-    room = Room(
-        groups=[[[numbers.index(n) for n in group.sizes] for group in frame.groups] for frame in frames],
-        pinned=[
-            {index[player] for player in bound_tables(wishes_of(wishes, round_number=f.number)) if player in index}
-            for f in frames
-        ],
-        history=_history(index, played=played, rounds=len(frames), wishes=wishes),
-    )
+    history = _history(index, played=played, rounds=len(frames), wishes=wishes)
+    room = _room(frames, index=index, numbers=numbers, history=history, wishes=wishes)
 
-    def start() -> SeatingPlan:
-        seated = [_start(frame, wishes=wishes, rng=rng) for frame in frames]
+    def start(seat: Callable[[Frame], Mapping[int, Sequence[Player]]]) -> SeatingPlan:
+        seated = [seat(frame) for frame in frames]
         return [[[index[player] for player in tables.get(number, ())] for number in numbers] for tables in seated]
 
-    plan = spread_tables(
-        best_seating(start, room=room, moves=moves, rng=rng),
-        visits=_visits(index, played=played, numbers=numbers),
-        held=[{numbers.index(number) for number in some if number in numbers} for some in held],
-        rng=rng,
-        most_moves=moves // 4,
-    )
-    return [
-        {number: tuple(players[i] for i in table) for number, table in zip(numbers, tables, strict=True) if table}
-        for tables in plan
-    ]
+    def fresh() -> SeatingPlan:
+        return start(lambda frame: _start(frame, wishes=wishes, rng=rng))
 
-
+    old = {seating.number: seating.tables for seating in before}
+    if all(frame.number in old for frame in frames):
+        near = start(lambda frame: _adapted(frame.groups[0], old[frame.number], rng=rng))
+        plan = best_seating(lambda: near, room=room, moves=moves // 2, rng=rng, heat=WARM)
+        if history.after(plan).cost() > room.goal:
+            plan = min(plan, best_seating(fresh, room=room, moves=moves // 2, rng=rng), key=lambda p: history.after(p).flaws())
+    else:
+        plan = best_seating(fresh, room=room, moves=moves, rng=rng)
+    held = [{*bound_tables(wishes_of(wishes, round_number=f.number)).values(), *f.settled} for f in frames]
 def _start(frame: Frame, *, wishes: Sequence[Wish], rng: Random) -> dict[int, list[Player]]:
     """A random seating of a frame with all its wishes, or with those about tables, or with none."""
     everything = wishes_of(wishes, round_number=frame.number)

@@ -8,7 +8,6 @@ from millstream.tournament.frames import seats_for
 from millstream.tournament.record import Record
 from millstream.tournament.wishes import Kind, Wish, bound_tables, check_wishes, seat_by_wishes, wishes_of
 
-
 _MOST_PLAYERS = 400
 """Beyond this many the search for a seating would go too deep; wishes are for a few."""
 
