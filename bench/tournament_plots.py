@@ -17,6 +17,13 @@ COLOURS = {
     "points": "#2c8a57",
     "knockout": "#c2571a",
 }
+MARKS = (
+    "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0",
+    "M-6,-6h12v12h-12z",
+    "M0,-8l8,8l-8,8l-8,-8z",
+)
+"""A circle, a square, a diamond."""
+
 INK, FAINT = "#1c2430", "#d5dbe3"
 
 
@@ -48,38 +55,34 @@ def pairs_plot(rows: Sequence[Row]) -> str:
 
 
 def formats_plot(rows: Sequence[Row]) -> str:
-    """Points: how often the best player wins over how many of the possible opponents everybody else meets."""
-    left, top, wide, high = 80, 60, 520, 330
-    low_x, low_y, high_y = 88, 20, 50
-
-    def at(share: float, wins: float) -> tuple[float, float]:
-        return left + (share - low_x) / (100 - low_x) * wide, top + high - (wins - low_y) / (high_y - low_y) * high
-
+    """Marks: how often the best player wins over how many of the possible opponents everybody else meets."""
+    left, top, wide, high = 80, 84, 520, 320
+    low_x, low_y, high_y = 92, 25, 45
+    marks = dict(zip(dict.fromkeys(str(row["event"]) for row in rows), MARKS, strict=False))
     parts = _legend(("points_final", "points", "knockout"), x=left, y=26)
-    for share in range(low_x, 101, 2):
-        x, y = at(share, low_y)
-        parts += [_line(x, top, x, y), _text(x, y + 18, f"{share} %", anchor="middle")]
+    for number, (event, mark) in enumerate(marks.items()):
+        parts.append(_mark(mark, left + 6 + 150 * number, 46, colour="#8793a3"))
+        parts.append(_text(left + 18 + 150 * number, 50, event))
+    for percent in range(low_x, 101, 2):
+        x = left + (percent - low_x) / (100 - low_x) * wide
+        parts += [_line(x, top, x, top + high), _text(x, top + high + 18, f"{percent} %", anchor="middle")]
     for wins in range(low_y, high_y + 1, 5):
-        x, y = at(low_x, wins)
-        parts += [_line(x, y, left + wide, y), _text(x - 8, y + 4, f"{wins} %", anchor="end")]
+        y = top + high - (wins - low_y) / (high_y - low_y) * high
+        parts += [_line(left, y, left + wide, y), _text(left - 8, y + 4, f"{wins} %", anchor="end")]
     for row in rows:
-        x, y = at(100 * float(row["opponents"]) / float(row["at most"]), 100 * float(row["best player wins"]))
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{COLOURS[str(row["format"])]}"/>')
-        near_edge = x > left + wide - 110
-        parts.append(
-            _text(
-                x - 10 if near_edge else x + 10,
-                y + 4,
-                str(row["event"]),
-                size=11,
-                anchor="end" if near_edge else "start",
-            )
-        )
+        share = 100 * float(row["opponents"]) / float(row["at most"])
+        x = left + (share - low_x) / (100 - low_x) * wide
+        y = top + high - (100 * float(row["best player wins"]) - low_y) / (high_y - low_y) * high
+        parts.append(_mark(marks[str(row["event"])], x, y, colour=COLOURS[str(row["format"])]))
     label = "opponents of everybody but the champion, of those possible in the rounds announced"
     parts.append(_text(left + wide / 2, top + high + 42, label, anchor="middle"))
     middle = top + high / 2
     parts.append(_text(24, middle, "the best player wins", anchor="middle", turn=f"rotate(-90 24 {middle})"))
     return _picture(parts, width=left + wide + 40, height=top + high + 58, title="Formats compared")
+
+
+def _mark(path: str, x: float, y: float, *, colour: str) -> str:
+    return f'<path d="{path}" transform="translate({x:.1f} {y:.1f})" fill="{colour}" stroke="#fff"/>'
 
 
 def _legend(names: Sequence[str], *, x: float, y: float) -> list[str]:

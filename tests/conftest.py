@@ -5,5 +5,7 @@ import pytest
 pytest.register_assert_rewrite(
     "millstream.testing.clock_suite",
     "millstream.testing.ledger_suite",
+    "millstream.testing.pool_suite",
+    "millstream.testing.source_suite",
     "millstream.testing.spool_suite",
 )

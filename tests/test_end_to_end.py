@@ -435,6 +435,26 @@ def test_a_killed_engine_leaves_no_orphan(place: Place):
     assert place.query("SELECT attempts, failures FROM batch") == [(2, 0)]
 
 
+def test_operators_step_in_while_an_engine_runs(place: Place):
+    """Work is paused and resumed, and an attempt that never ends is cancelled, all from beside the engine."""
+    words = ("stream", "-", "--max-count", "1", "--handler", "e2e_handlers:say")
+    with place.start(*words, stdin=subprocess.PIPE) as process:
+        wait_until((place.state / "doorbell").exists, what="the engine")
+        paused = place.run("pause")
+        process.stdin.write(b"fine\nloop\n")
+        process.stdin.close()
+        wait_until(lambda: place.states() == {"ready": 2}, what="two minibatches")
+        held_back = place.log()
+        resumed = place.run("resume")
+        wait_until(lambda: len(place.log()) == 2, what="both attempts")
+        cancelled = place.run("cancel", "stream-00000002")
+        process.wait(timeout=30)
+
+    assert (paused, resumed, cancelled, process.returncode) == (0, 0, 0, 0)
+    assert held_back == []
+    assert place.states() == {"done": 1, "discarded": 1}
+
+
 # --- several pipelines ------------------------------------------------------------------------------------------------
 
 

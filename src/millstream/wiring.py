@@ -452,18 +452,18 @@ async def engine_clock(ledger: Ledger, *, speed: float) -> SystemClock:
 
 def _stop_on_signals(engine: Engine) -> None:
     """The first signal drains; a second one ends at once, and the next start picks up."""
-    first_at: float | None = None
+    first: tuple[int, float] | None = None
 
-    def on_signal() -> None:
-        nonlocal first_at
+    def on_signal(signum: int) -> None:
+        nonlocal first
         now = time.monotonic()
-        if first_at is None:
-            first_at = now
+        if first is None:
+            first = (signum, now)
             engine.stop()
-        elif now - first_at > SAME_SIGNAL_S:
+        elif signum != first[0] or now - first[1] > SAME_SIGNAL_S:
             os._exit(Exit.FORCED)
 
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         with suppress(ValueError, RuntimeError):  # not in the main thread: the caller stops the engine in another way
-            loop.add_signal_handler(signum, on_signal)
+            loop.add_signal_handler(signum, on_signal, signum)

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
 
+from millstream import simulate
 from millstream.adapters.simulator import MAX_RECORDS, SimulatedMessages
 from millstream.core.model import Lines
 from millstream.ports import Source
 from millstream.testing.clock import ManualClock
+from millstream.testing.source_suite import MakeSource, SourceSuite
 
 START_S = 1_700_000_000.0
 T = TypeVar("T")
@@ -43,6 +46,29 @@ async def read_all(messages: Source, *, clock: ManualClock) -> list[Lines]:
     while (block := await read_on_time(messages, clock=clock)) is not None:
         blocks.append(block)
     return blocks
+
+
+class TestSimulatedMessages(SourceSuite):
+    """It is a source, one that waits for the clock of the engine."""
+
+    duration_s: float | None = 120.0
+    records = sum(1 for _ in simulate.messages(rate_per_s=10 / 60, duration_s=120.0, seed=7))
+
+    @contextmanager
+    def input(self) -> Iterator[MakeSource]:
+        """Two minutes of messages."""
+        self.clock = ManualClock(start_s=START_S)
+        yield lambda: source(self.clock, duration_s=self.duration_s)
+
+    async def read(self, source: Source) -> Lines | None:
+        """Let time pass until the source has something."""
+        return await read_on_time(source, clock=self.clock)
+
+
+class TestEndlessMessages(TestSimulatedMessages):
+    """The same without an end."""
+
+    duration_s = None
 
 
 def test_messages_come_at_the_time_that_they_name() -> None:

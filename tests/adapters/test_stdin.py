@@ -19,6 +19,7 @@ from millstream.adapters.stdin import PIPE_BYTES, StandardInput
 from millstream.core.model import Lines
 from millstream.errors import RecordTooLongError, SourceError
 from millstream.testing.clock import ManualClock
+from millstream.testing.source_suite import MakeSource, SourceSuite
 
 T = TypeVar("T")
 
@@ -109,6 +110,20 @@ async def read_all(source: StandardInput) -> tuple[list[Lines], SourceError | No
 def run(scenario: Coroutine[None, None, T]) -> T:
     """Run a scenario that must not hang."""
     return asyncio.run(asyncio.wait_for(scenario, timeout=20))
+
+
+class TestStandardInput(SourceSuite):
+    """It is a source, one that cannot be read again."""
+
+    records = 12
+
+    @contextmanager
+    def input(self) -> Iterator[MakeSource]:
+        """A pipe with a few short blocks."""
+        with new_pipe() as pipe:
+            pipe.write(b"".join(b"record %d\n" % number for number in range(self.records)))
+            pipe.end()
+            yield lambda: StandardInput(ManualClock(), fd=pipe.out, max_record_bytes=100, block_bytes=30)
 
 
 @settings(max_examples=150, deadline=None)

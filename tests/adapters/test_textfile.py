@@ -17,6 +17,7 @@ from millstream.adapters.textfile import TextFile
 from millstream.core.model import Lines
 from millstream.errors import RecordTooLongError, SourceError
 from millstream.testing.clock import ManualClock
+from millstream.testing.source_suite import MakeSource, SourceSuite
 
 T = TypeVar("T")
 POLL_S = 0.002
@@ -106,6 +107,29 @@ async def read_once(path: Path, *, position: str | None = None, follow: bool = F
     """What one run over a bounded file reads."""
     async with reading(path, position=position, follow=follow) as source:
         return await read_all(source)
+
+
+class TestTextFile(SourceSuite):
+    """A file that is read once is a source."""
+
+    records = 12
+    follow = False
+
+    @contextmanager
+    def input(self) -> Iterator[MakeSource]:
+        """A file of a few short blocks."""
+        with folder() as where:
+            path = where / "file"
+            path.write_bytes(b"".join(b"record %d\n" % number for number in range(self.records)))
+            yield lambda: TextFile(
+                str(path), ManualClock(), follow=self.follow, max_record_bytes=100, block_bytes=30, poll_s=POLL_S
+            )
+
+
+class TestFollowedTextFile(TestTextFile):
+    """A file that is followed is a source, one without an end."""
+
+    follow = True
 
 
 @settings(max_examples=150, deadline=None)

@@ -34,6 +34,16 @@ async def later(batch, context):
 '''
 
 
+class Process(subprocess.Popen[bytes]):
+    """A process that is killed when a test fails while it runs; or the test would wait for its end."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Wait for the end."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *rest)
+
+
 class Site:
     """A folder in which an engine is run again and again."""
 
@@ -47,7 +57,7 @@ class Site:
         """Start `millstream WORDS --state ...` here."""
         command = [sys.executable, "-m", "millstream", *words[:1], "--state", "state", "--json", *words[1:]]
         with (self.folder / "stderr").open("ab") as stderr:
-            return subprocess.Popen(
+            return Process(
                 command,
                 cwd=self.folder,
                 stdin=stdin,

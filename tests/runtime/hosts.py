@@ -6,32 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from millstream.core.model import FileRef, Job, Kind
 from millstream.runtime.batch import Handler
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.pool import HostPool
+from millstream.testing.pool_suite import PATIENCE_S, PIPELINE
 
 T = TypeVar("T")
-PIPELINE = "p"
-PATIENCE_S = 20.0
-
-
-def job(name: str = "b1", **fields: object) -> Job:
-    """A claimed minibatch without records."""
-    return Job(**{"id": name, "kind": Kind.MINIBATCH, "pipeline": PIPELINE, "attempt": 1, "fence": 1} | fields)
-
-
-def bucket(*files: FileRef) -> Job:
-    """A claimed bucket."""
-    return job(kind=Kind.BUCKET, records=len(files), files=files)
-
-
-def listed(path: Path) -> FileRef:
-    """A file as a lister would name it now."""
-    found = path.stat()
-    return FileRef(
-        path=str(path), size_bytes=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino, name=path.name
-    )
 
 
 def with_host_pool(
@@ -58,14 +38,6 @@ def with_host_pool(
                 await pool.stop()
 
         return asyncio.run(play())
-
-
-async def until(condition: Callable[[], T]) -> T:
-    """Wait for something that another process does."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not (found := condition()):  # noqa: ASYNC110 - there is no event from another process
-            await asyncio.sleep(0.005)
-    return found
 
 
 def wait_until(condition: Callable[[], T]) -> T:

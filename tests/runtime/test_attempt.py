@@ -13,7 +13,7 @@ from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, R
 from millstream.errors import HandlerImportError
 from millstream.runtime.attempt import build_handler, run_attempt
 from millstream.runtime.batch import Batch, Context, Handler
-from runtime.hosts import bucket, job, listed
+from millstream.testing.pool_suite import bucket, job, listed
 
 
 def attempt(handler: Handler, work: Job | None = None, *, read=None) -> AttemptResult:

@@ -13,7 +13,8 @@ from millstream.core.model import Discard, Done, Retry
 from millstream.errors import InvalidValueError
 from millstream.runtime.batch import Batch, Context
 from millstream.runtime.command import CommandHandler
-from runtime.hosts import bucket, job, listed, lives, until, wait_until, with_host_pool
+from millstream.testing.pool_suite import bucket, job, listed, until
+from runtime.hosts import lives, wait_until, with_host_pool
 
 RECORDS = b'{"n": 1}\n{"n": 2}\n'
 

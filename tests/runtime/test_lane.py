@@ -16,7 +16,8 @@ from millstream.errors import HandlerImportError, HostLostError
 from millstream.runtime import pool as pools
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.pool import HostPool
-from runtime.hosts import PIPELINE, job, lives, until, wait_until, with_host_pool
+from millstream.testing.pool_suite import PIPELINE, job, until
+from runtime.hosts import lives, wait_until, with_host_pool
 
 
 def pid_of_host(batch, context) -> Done:

@@ -13,7 +13,8 @@ import pytest
 from millstream.core.model import Done
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.pool import HostPool
-from runtime.hosts import job, lives, until, wait_until, with_host_pool
+from millstream.testing.pool_suite import job, until
+from runtime.hosts import lives, wait_until, with_host_pool
 
 ENGINE = """
 import asyncio, fcntl, os, subprocess

@@ -257,6 +257,35 @@ def test_late_arrivals_and_drop_outs_replan_what_is_left() -> None:
     assert event.opponents("late") == []
 
 
+def test_a_drop_out_leaves_the_plan_of_the_others_alone() -> None:
+    """Of a design nothing has to change when one leaves: the others sit as they would have, and meet nobody twice."""
+    event = Tournament(32, tables=8, seats=4, rounds=8, seconds=0.1)
+    play(event)
+    before = event.ahead()
+    event.drop(5)
+
+    after = event.ahead()
+
+    assert [values(s.tables) for s in after] == [
+        [tuple(player for player in table if player != 5) for table in values(s.tables)] for s in before
+    ]
+
+
+def test_a_late_arrival_takes_the_free_seat() -> None:
+    """When one has left and another comes, he plays instead, and the others keep their plan."""
+    event = Tournament(16, tables=4, seats=4, rounds=5, seconds=0.1)
+    play(event)
+    before = event.ahead()
+    event.drop(5)
+    event.add("late")
+
+    after = event.ahead()
+
+    assert [[{*table} for table in values(s.tables)] for s in after] == [
+        [{"late" if player == 5 else player for player in table} for table in values(s.tables)] for s in before
+    ]
+
+
 def test_who_comes_back_plays_on() -> None:
     """A player who dropped out can be added again, with all that he won."""
     event = Tournament(8, tables=2, seats=4, rounds=4, seconds=0.01)
@@ -270,15 +299,24 @@ def test_who_comes_back_plays_on() -> None:
 
 
 def test_a_drop_out_withdraws_the_round_that_was_seated() -> None:
-    """Nothing of it was reported, so it is seated anew without him."""
-    event = Tournament(9, tables=3, seats=3, rounds=3, seconds=0.01)
+    """Nothing of it was reported, so it is seated anew without him, and the others stay where they are."""
+    event = Tournament(16, tables=4, seats=4, rounds=4, seconds=0.01)
     before = event.next_round()
     event.drop(4)
 
     after = event.next_round()
 
     assert before.number == after.number == 1
-    assert all(4 not in table for table in after.tables.values())
+    assert values(after.tables) == [tuple(player for player in table if player != 4) for table in values(before.tables)]
+
+
+def test_a_late_arrival_before_the_first_round_gets_the_best_plan() -> None:
+    """Fifteen become sixteen before anybody was seated: the plan for sixteen is dealt out, without a repeat."""
+    event = Tournament(15, tables=4, seats=4, rounds=6, seconds=0.01)
+    event.ahead()
+    event.add("late")
+
+    assert count([values(seating.tables) for seating in event.ahead()]).pairs == 120
 
 
 def test_too_few_players_close_a_table() -> None:

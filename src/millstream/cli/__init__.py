@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from millstream.cli import demo, explain, files, operate, run, simulate, status, stream
+from millstream.cli import demo, explain, files, operate, run, simulate, status, stream, tournament
 from millstream.cli.output import printable
 from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
 from millstream.errors import ConfigurationError, MillstreamError
 from millstream.runtime.engine import Exit
 
-VERBS = (stream, files, run, demo, simulate, status, explain, operate)
+VERBS = (stream, files, run, demo, simulate, status, explain, operate, tournament)
 
 
 class _Parser(argparse.ArgumentParser):

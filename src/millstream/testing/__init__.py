@@ -1,6 +1,7 @@
 """For tests of handlers, of adapters and of Millstream itself: time, signals, faults.
 
-The conformance suites are modules of their own, because they need pytest and Hypothesis: `ledger_suite`, `spool_suite`.
+The conformance suites of the ports are modules of their own, because they need pytest (and Hypothesis): `clock_suite`,
+`ledger_suite`, `pool_suite`, `source_suite` and `spool_suite`.
 """
 
 from millstream.testing.attempts import bucket, minibatch

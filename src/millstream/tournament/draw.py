@@ -8,7 +8,7 @@ those who must sit at certain ones.
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from millstream.tournament.reseat import Tables
+from millstream.tournament.reseat import NamedTables
 from millstream.tournament.shape import SeatingPlan
 from millstream.tournament.wishes import Kind, Player, Wish, bound_tables, pairs, wishes_of
 
@@ -17,7 +17,7 @@ _DRAWS = 200
 
 def draw_lots(
     plan: SeatingPlan, *, players: Sequence[Player], numbers: Sequence[int], wishes: Sequence[Wish], rng: Random
-) -> list[Tables] | None:
+) -> list[NamedTables] | None:
     """The plan with names and table numbers; None when the wishes hold in none of many draws."""
     for _ in range(_DRAWS if wishes else 1):
         names = rng.sample(players, len(players))
@@ -33,7 +33,9 @@ def draw_lots(
     return None
 
 
-def _fulfilled(tables: list[tuple[Player, ...]], *, numbers: Sequence[int], wishes: Sequence[Wish]) -> Tables | None:
+def _fulfilled(
+    tables: list[tuple[Player, ...]], *, numbers: Sequence[int], wishes: Sequence[Wish]
+) -> NamedTables | None:
     """The tables of one round, exchanged so that the wishes hold; None when that does not do."""
     at = {player: place for place, table in enumerate(tables) for player in table}
     for kind, together in ((Kind.APART, False), (Kind.TOGETHER, True)):

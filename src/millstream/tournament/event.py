@@ -2,7 +2,7 @@
 
 Theory of operation: a `Record` holds what happened, and everything else is computed from it: the standings, who is
 alive in the contest, the champion. The rounds by plan are seated ahead. Whatever changes the field (a late arrival, a
-drop-out, a lock) throws away what is ahead, and it is planned anew, after what was played, when it is asked for.
+drop-out, a lock) has what is ahead planned anew, after what was played and near to how it was.
 """
 
 from collections import Counter
@@ -149,13 +149,16 @@ class Tournament:
         self._check_running()
         if player in self.record.active:
             raise WrongValueError("players", expected="somebody who does not play yet", found=player)
-        entry = self.record.roster.get(player) or Entry()
-        if player not in self.record.roster:
-            self.record.roster[_new(player, among=self.record.roster)] = entry
-        counts = self.record.sat_out()
-        entry.credit += max(0, min(counts[other] for other in self.record.active if other != player) - counts[player])
+        record = self.record
+        if player not in record.roster:
+            players = len(record.roster) + 1
+            check_frame(players=players, tables=record.tables, seats=record.seats, rounds=record.rounds)
+        entry = record.roster.get(player) or Entry(active=False)
+        counts = record.sat_out()
+        entry.credit += max(0, min(counts[other] for other in record.active) - counts[player])
         entry.active = True
-        self.record.ahead = []
+        record.roster.setdefault(_new(player, among=record.roster.keys() - {player}), entry)
+        self._replan(self._begun())
 
     def drop(self, player: Player) -> None:
         """Let a player leave. A round that is seated and not reported is seated anew, so report it before.
@@ -170,7 +173,9 @@ class Tournament:
             raise StepError(f"drop: without {player} nobody is left to play with; the last two have to stay")
         self.record.roster[player].active = False
         self.record.wishes = without(self.record.wishes, player=player)
-        self.record.ahead, self.record.seated = [], None
+        withdrawn = [self.record.seated] if self.record.seated else []
+        self.record.seated = None
+        self._replan([*withdrawn, *self.record.ahead])
 
     def lock(self, round_number: int, *, table: int, players: Iterable[Player]) -> None:
         """Have players sit at a table in a coming round by plan, whatever else is planned.
@@ -185,7 +190,15 @@ class Tournament:
             raise StepError(f"lock: expected a round by plan that is not seated ({rest}), found {round_number}")
         wish = Wish(kind=Kind.TABLE, players=tuple(players), table=table, round_number=round_number)
         add_wishes(record, [wish])
-        record.ahead = []
+        self._replan(self._begun())
+
+    def _begun(self) -> list[Seating]:
+        """What is ahead, once people know it; before the first round is seated it can as well be dealt anew."""
+        return self.record.ahead if self.record.played or self.record.seated else []
+
+    def _replan(self, before: Sequence[Seating]) -> None:
+        """Plan anew what was planned `before`, now that the field has changed."""
+        self.record.ahead = seat_by_plan(self.record, before=before) if before else []
 
     def _check_running(self) -> None:
         if (champion := self.champion) is not None:

@@ -1,8 +1,8 @@
 """The rounds to come before anybody is seated: who plays at which tables, and who sits out.
 
-Theory of operation: who sat out least is next, by lot among equals; so counts never differ by more than one, except
-that nobody sits out of a final. The larger tables, where sizes differ, are those that somebody is bound to, and
-otherwise they move on from round to round.
+Theory of operation: who sat out least is next, by lot among equals; so counts never differ by more than one, but for
+rounds of a contest, whose players never sit out. The larger tables, where sizes differ, are those that somebody is
+bound to, and otherwise they move on from round to round.
 """
 
 from collections import Counter
@@ -12,32 +12,35 @@ from millstream.tournament.contest import Split, usable_tables
 from millstream.tournament.dice import dice
 from millstream.tournament.record import Record
 from millstream.tournament.reseat import Frame, Group
+from millstream.tournament.rounds import Seating
 from millstream.tournament.shape import table_sizes
 from millstream.tournament.wishes import Player, Wish, bound_tables, wishes_of
 
 
-def due(record: Record, *, counts: Mapping[Player, int], number: int) -> list[Player]:
-    """The active players in the order in which they are to sit out in round `number`."""
+def due(record: Record, *, counts: Mapping[Player, int], number: int, first: Collection[Player] = ()) -> list[Player]:
+    """The active players in the order in which they are to sit out in round `number`; among equals those `first`."""
     lot = {player: dice(record.seed, "rota", number, player).random() for player in record.active}
-    return sorted(lot, key=lambda player: (counts[player], lot[player]))
+    return sorted(lot, key=lambda player: (counts[player], player not in first, lot[player]))
 
 
-def frames_by_plan(record: Record, *, first: int) -> list[Frame]:
-    """The rounds from `first` on that go by plan."""
+def frames_by_plan(record: Record, *, first: int, before: Sequence[Seating] = ()) -> list[Frame]:
+    """The rounds from `first` on that go by plan; who was to sit out `before` still is, as far as that is fair."""
     counts = record.sat_out()
     if record.seated:
         counts.update(record.seated.sitting_out)
+    planned = {seating.number: seating.sitting_out for seating in before}
     active = record.active
     frames = []
     for number in range(first, record.planned + 1):
         wishes = wishes_of(record.wishes, round_number=number)
         sizes = seats_for(len(active), record=record, wishes=wishes, turn=number)
         locked = {player for wish in wishes if wish.round_number for player in wish.players}
-        waiting = [player for player in due(record, counts=counts, number=number) if player not in locked]
+        rota = due(record, counts=counts, number=number, first=planned.get(number, ()))
+        waiting = [player for player in rota if player not in locked]
         out = waiting[: len(active) - sum(sizes.values())]
         counts.update(out)
         players = tuple(player for player in active if player not in out)
-        frames.append(Frame(number=number, groups=(Group(players=players, sizes=sizes),)))
+        frames.append(Frame(number=number, groups=(Group(players=players, sizes=sizes),), wishes=wishes))
     return frames
 
 
@@ -59,7 +62,8 @@ def contest_frame(record: Record, *, split: Split, number: int) -> tuple[Frame, 
         for players, tables in ((split.contestants, contest), (others, rest))
         if tables
     ]
-    return Frame(number=number, groups=tuple(groups), settled=contest if rest else ()), contest
+    settled = contest if rest else ()
+    return Frame(number=number, groups=tuple(groups), wishes=wishes, settled=settled), contest
 
 
 def seats_for(players: int, *, record: Record, wishes: Collection[Wish], turn: int) -> dict[int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from millstream.tournament.meetings import Meetings
 from millstream.tournament.shape import SeatingPlan
 
 
@@ -26,8 +27,8 @@ class Mixing:
 
 def mixing(plan: SeatingPlan, *, players: int) -> Mixing:
     """Count a seating of players 0..players-1, of whom there is at least one."""
-    met = meeting_counts(plan, players=players)
-    opponents = [sum(count > 0 for count in row) for row in met]
+    met = Meetings.none(players, most=len(plan)).after(plan).met
+    opponents = [sum(count > 0 for count in row) - 1 for row in met]  # a row counts its own player too
     meetings = [count for player, row in enumerate(met) for count in row[:player] if count]
     return Mixing(
         distinct_pairs=len(meetings),
@@ -37,25 +38,6 @@ def mixing(plan: SeatingPlan, *, players: int) -> Mixing:
         most_meetings=max(meetings, default=0),
         fewest_links=_fewest_links(met),
     )
-
-
-def rank(plan: SeatingPlan, *, players: int) -> tuple[int, int, int]:
-    """The larger, the better: different pairs, then the fewest opponents of a player, then the spread of repeats."""
-    met = meeting_counts(plan, players=players)
-    meetings = [count for player, row in enumerate(met) for count in row[:player] if count]
-    fewest = min(sum(count > 0 for count in row) for row in met)
-    return len(meetings), fewest, -sum((count - 1) ** 2 for count in meetings)
-
-
-def meeting_counts(plan: SeatingPlan, *, players: int) -> list[list[int]]:
-    """How often each two players sat together, as a symmetric matrix."""
-    met = [[0] * players for _ in range(players)]
-    for tables in plan:
-        for table in tables:
-            for p, q in combinations(table, 2):
-                met[p][q] += 1
-                met[q][p] += 1
-    return met
 
 
 def _fewest_links(met: Sequence[Sequence[int]]) -> int:

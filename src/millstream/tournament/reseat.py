@@ -9,16 +9,25 @@ When rounds were planned before, the first search begins with them, less those w
 stays near them; the better of both searches counts. So a design survives a drop-out, and so do most printed cards.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 from random import Random
 
-from millstream.tournament.anneal import Room, best_seating
+from millstream.tournament.anneal import WARM, Room, best_seating
 from millstream.tournament.labels import spread_tables
-from millstream.tournament.meetings import Meetings
+from millstream.tournament.meetings import Meetings, least_cost
 from millstream.tournament.rounds import Seating
 from millstream.tournament.shape import SeatingPlan
-from millstream.tournament.wishes import Kind, Player, Wish, bound_tables, pairs, seat_by_wishes, wishes_of
+from millstream.tournament.wishes import Kind, Player, Wish, bound_tables, pairs, seat_by_wishes
+
+Tables = Mapping[int, Sequence[Player]]
+"""The players of each table by its number."""
+
+
+NamedTables = dict[int, tuple[Player, ...]]
+"""The same, ready for a seating."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,85 +40,126 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A round to come: its number and its groups; `settled` tables keep their number."""
+    """A round to come: its number, its groups, and the wishes that hold in it; `settled` tables keep their number."""
 
     number: int
     groups: tuple[Group, ...]
+    wishes: tuple[Wish, ...]
     settled: Collection[int] = ()
 
 
-Tables = dict[int, tuple[Player, ...]]
-"""The players of each table by its number."""
-
-
 def reseat(
-    frames: Sequence[Frame],
-    *,
-    played: Sequence[Seating],
-    before: Sequence[Seating] = (),
-    wishes: Sequence[Wish],
-    moves: int,
-    rng: Random,
-) -> list[Tables]:
-    """Seat the frames by about `moves` swaps; `before` is how rounds of these numbers were planned so far.
+    frames: Sequence[Frame], *, played: Sequence[Seating], before: Sequence[Seating] = (), moves: int, rng: Random
+) -> list[NamedTables]:
+    """Seat the frames by about `moves` swaps; `before` is how rounds of these numbers were planned so far."""
+    hall = _Hall(frames)
+    room = hall.room(played)
+    planned = {seating.number: seating.tables for seating in before}
+    old = [_adapted(frame, planned[frame.number], rng=rng) for frame in frames if frame.number in planned]
+    near = None
+    if len(old) == len(frames):
+        moves //= 2
+        near = best_seating(lambda: hall.plan(old), room=room, moves=moves, rng=rng, heat=WARM)
+        if room.history.after(near).cost() <= room.goal:
+            return hall.named(near)
+    found = best_seating(
+        lambda: hall.plan([_start(frame, rng=rng) for frame in frames]), room=room, moves=moves, rng=rng
+    )
+    if near is not None and room.history.after(near).flaws() <= room.history.after(found).flaws():
+        return hall.named(near)
+    visits, held = hall.visits(played), hall.held()
+    return hall.named(spread_tables(found, visits=visits, held=held, rng=rng, most_moves=moves // 4))
 
-    A table that a frame does not use is an empty one meanwhile.
-    """
-    players = list(dict.fromkeys(p for frame in frames for group in frame.groups for p in group.players))
-    index = {player: i for i, player in enumerate(players)}
-    numbers = sorted({number for frame in frames for group in frame.groups for number in group.sizes})
-    history = _history(index, played=played, rounds=len(frames), wishes=wishes)
-    room = _room(frames, index=index, numbers=numbers, history=history, wishes=wishes)
 
-    def start(seat: Callable[[Frame], Mapping[int, Sequence[Player]]]) -> SeatingPlan:
-        seated = [seat(frame) for frame in frames]
-        return [[[index[player] for player in tables.get(number, ())] for number in numbers] for tables in seated]
+class _Hall:
+    """Players and tables as the indices that annealing works with; a table that a frame does not use is empty."""
 
-    def fresh() -> SeatingPlan:
-        return start(lambda frame: _start(frame, wishes=wishes, rng=rng))
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+        groups = [group for frame in frames for group in frame.groups]
+        self._players = list(dict.fromkeys(player for group in groups for player in group.players))
+        self._index = {player: i for i, player in enumerate(self._players)}
+        self._numbers = sorted({number for group in groups for number in group.sizes})
 
-    old = {seating.number: seating.tables for seating in before}
-    if all(frame.number in old for frame in frames):
-        near = start(lambda frame: _adapted(frame.groups[0], old[frame.number], rng=rng))
-        plan = best_seating(lambda: near, room=room, moves=moves // 2, rng=rng, heat=WARM)
-        if history.after(plan).cost() > room.goal:
-            plan = min(plan, best_seating(fresh, room=room, moves=moves // 2, rng=rng), key=lambda p: history.after(p).flaws())
-    else:
-        plan = best_seating(fresh, room=room, moves=moves, rng=rng)
-    held = [{*bound_tables(wishes_of(wishes, round_number=f.number)).values(), *f.settled} for f in frames]
-def _start(frame: Frame, *, wishes: Sequence[Wish], rng: Random) -> dict[int, list[Player]]:
+    def plan(self, rounds: Sequence[Tables]) -> SeatingPlan:
+        """Rounds with names as a plan."""
+        return [[self._known(tables.get(number, ())) for number in self._numbers] for tables in rounds]
+
+    def named(self, plan: SeatingPlan) -> list[NamedTables]:
+        """A plan as rounds with names."""
+        rounds = [zip(self._numbers, tables, strict=True) for tables in plan]
+        return [{number: tuple(self._players[i] for i in table) for number, table in turn if table} for turn in rounds]
+
+    def room(self, played: Sequence[Seating]) -> Room:
+        """Groups do not mix, who is bound to a table stays there, and pairs with wishes count in their bands."""
+        past = [[self._known(table) for table in seating.tables.values()] for seating in played]
+        history = Meetings.none(len(self._players), most=len(played) + len(self._frames)).after(past)
+        wishes = [wish for wish in self._frames[0].wishes if wish.kind is not Kind.TABLE]
+        for p, q in pairs(wishes, kind=Kind.APART):
+            if p in self._index and q in self._index:
+                history.keep_apart(self._index[p], self._index[q])
+        for p, q in pairs(wishes, kind=Kind.TOGETHER):
+            if p in self._index and q in self._index:
+                history.keep_together(self._index[p], self._index[q])
+        return Room(
+            groups=[[[self._numbers.index(n) for n in g.sizes] for g in frame.groups] for frame in self._frames],
+            pinned=[set(self._known(bound_tables(frame.wishes))) for frame in self._frames],
+            history=history,
+            goal=0 if wishes else self._goal(past),
+        )
+
+    def visits(self, played: Sequence[Seating]) -> list[list[int]]:
+        """How often each player sat at each of the tables."""
+        sat = Counter((p, n) for seating in played for n, table in seating.tables.items() for p in table)
+        return [[sat[player, number] for number in self._numbers] for player in self._players]
+
+    def held(self) -> list[set[int]]:
+        """The tables of each frame that keep their number."""
+        return [
+            {
+                self._numbers.index(n)
+                for n in {*bound_tables(frame.wishes).values(), *frame.settled}
+                if n in self._numbers
+            }
+            for frame in self._frames
+        ]
+
+    def _known(self, players: Iterable[Player]) -> list[int]:
+        return [self._index[player] for player in players if player in self._index]
+
+    def _goal(self, past: SeatingPlan) -> int:
+        """What a seating would cost at best, after the rounds that were played."""
+        everybody = comb(len(self._players), 2)
+        meetings = sum(comb(len(table), 2) for tables in past for table in tables)
+        meetings += sum(comb(size, 2) for frame in self._frames for g in frame.groups for size in g.sizes.values())
+        return least_cost(pairs=everybody, met=min(everybody, meetings), meetings=meetings)
+
+
+def _start(frame: Frame, *, rng: Random) -> dict[int, list[Player]]:
     """A random seating of a frame with all its wishes, or with those about tables, or with none."""
-    everything = wishes_of(wishes, round_number=frame.number)
     tables: dict[int, list[Player]] = {}
     for group in frame.groups:
-        for some in (everything, [wish for wish in everything if wish.kind is Kind.TABLE], []):
-            seated = seat_by_wishes(group.players, sizes=group.sizes, wishes=some, rng=rng)
+        for wishes in (frame.wishes, [wish for wish in frame.wishes if wish.kind is Kind.TABLE], ()):
+            seated = seat_by_wishes(group.players, sizes=group.sizes, wishes=wishes, rng=rng)
             if seated is not None:
                 tables |= seated
                 break
     return tables
 
 
-def _history(
-    index: Mapping[Player, int], *, played: Sequence[Seating], rounds: int, wishes: Sequence[Wish]
-) -> Meetings:
-    """What the players have met of each other; pairs with a wish count in their bands."""
-    history = Meetings.none(len(index), most=len(played) + rounds).after(
-        [[[index[player] for player in table if player in index] for table in turn.tables.values()] for turn in played]
-    )
-    for kind, keep in ((Kind.APART, history.keep_apart), (Kind.TOGETHER, history.keep_together)):
-        for p, q in pairs(wishes, kind=kind):
-            if p in index and q in index:
-                keep(index[p], index[q])
-    return history
-
-
-def _visits(index: Mapping[Player, int], *, played: Sequence[Seating], numbers: Sequence[int]) -> list[list[int]]:
-    """How often each player sat at each of the numbered tables."""
-    visits = [[0] * len(numbers) for _ in index]
-    for turn in played:
-        for number, table in turn.tables.items():
-            for player in table:
-                if player in index and number in numbers:
-                    visits[index[player]][numbers.index(number)] += 1
-    return visits
+def _adapted(frame: Frame, before: Tables, *, rng: Random) -> dict[int, list[Player]]:
+    """The tables as before, without those who left, with the others where there is room, and who is bound at his."""
+    [group] = frame.groups
+    bound = {player: number for player, number in bound_tables(frame.wishes).items() if player in group.players}
+    tables = {number: [p for p, table in bound.items() if table == number] for number in group.sizes}
+    for number, table in tables.items():
+        table += [player for player in before.get(number, ()) if player in group.players and player not in bound]
+    fullest = sorted(tables, key=lambda number: -len(tables[number]))
+    sizes = dict(zip(fullest, sorted(group.sizes.values(), reverse=True), strict=True))
+    seated = {player for number, table in tables.items() for player in table[: sizes[number]]}
+    waiting = [player for player in group.players if player not in seated]
+    rng.shuffle(waiting)
+    for number, table in tables.items():
+        del table[sizes[number] :]
+        table += [waiting.pop() for _ in range(sizes[number] - len(table))]
+    return tables

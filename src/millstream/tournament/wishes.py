@@ -51,9 +51,9 @@ def without(wishes: Iterable[Wish], *, player: Player) -> list[Wish]:
     return [wish for wish in rest if len(wish.players) > (wish.kind is not Kind.TABLE)]
 
 
-def wishes_of(wishes: Iterable[Wish], *, round_number: int) -> list[Wish]:
+def wishes_of(wishes: Iterable[Wish], *, round_number: int) -> tuple[Wish, ...]:
     """Those that hold in a round."""
-    return [wish for wish in wishes if wish.round_number in {None, round_number}]
+    return tuple(wish for wish in wishes if wish.round_number in {None, round_number})
 
 
 def bound_tables(wishes: Iterable[Wish]) -> dict[Player, int]:
