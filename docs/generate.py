@@ -1,4 +1,3 @@
-
 """Writes the generated parts of the docs: `python -m docs.generate`; `--check` only says whether they are right.
 
 Theory of operation: a page marks a generated part with comments, `<!-- begin: NAME -->` before and `<!-- end -->`

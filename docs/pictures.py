@@ -1,4 +1,3 @@
-
 """Makes the pictures of the docs: `python -m docs.pictures`, from the folder of the project.
 
 Theory of operation: each command runs for real, in a temporary folder, and what it leaves in a terminal becomes a

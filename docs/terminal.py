@@ -1,4 +1,3 @@
-
 """What a command leaves in a terminal: for the pictures of the docs, and for the tests of what the docs show.
 
 Theory of operation: the command runs in a pseudo-terminal, and a screen of lines follows what a live display does to

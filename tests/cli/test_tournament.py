@@ -179,6 +179,31 @@ def test_formats_are_compared(answer: Answer) -> None:
     assert document["players"] == 8
 
 
+@pytest.mark.usefixtures("terminal")
+def test_people_see_what_was_set_up_and_how_formats_compare(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A line that says what to do next, and a row for each format."""
+    path = str(tmp_path / "cup.json")
+    run("new", path, "--players", "8", *FRAME, "--seconds", "0")
+    run("simulate", "--players", "8", *FRAME, "--events", "5", "--seconds", "0")
+
+    shown = capsys.readouterr().out
+    assert "8 players, 2 tables of 4, 3 rounds, points_final" in shown
+    assert f"`millstream tournament next {path}` seats the first round" in shown
+    assert [line.split()[0] for line in shown.splitlines()[-3:]] == ["points_final", "points", "knockout"]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_champion_is_announced(capsys: pytest.CaptureFixture[str], cup: str) -> None:
+    """The report of the final, and a walk-over too, say who is champion."""
+    for _ in range(3):
+        run("next", cup, "--json")
+        run("report", cup, *winners(json.loads(capsys.readouterr().out.splitlines()[-1])))
+
+    shown = capsys.readouterr().out
+    assert shown.startswith("round 3 is reported: ")
+    assert shown.endswith(" is champion\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

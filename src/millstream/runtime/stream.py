@@ -26,7 +26,7 @@ from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeH
 from millstream.runtime.intake import MAIN, RUNS, Intake, KeyReader
 
 SYNC_BYTES = 8 << 20
-HELD_BYTES = 32 << 20
+HELD_BYTES = 16 << 20
 HELD_RETRY_S = 1.0
 
 

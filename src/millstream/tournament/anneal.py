@@ -47,8 +47,7 @@ class Room:
 def moves_in(seconds: float, *, seats: int) -> int:
     """How many moves `seconds` pay for: a fixed rate, so that the same seconds give the same seating anywhere.
 
-    One core of a server of 2021 needs about three quarters of the time (bench/tournament.py); a move takes longer at
-    larger tables.
+    The core that bench/tournament.py was run on needs two thirds of the time; a move takes longer at larger tables.
     """
     return int(seconds * 1_000_000 / (0.5 + 0.12 * seats))
 
