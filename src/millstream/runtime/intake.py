@@ -22,7 +22,7 @@ from millstream.ports import Spool
 from millstream.runtime.drafts import Commit, Cut, Draft
 
 MAIN, RUNS = "main", "runs"
-SPILL_BYTES = 16 << 20
+SPILL_BYTES = 32 << 20
 GROWN_PER_COMMIT = 500
 
 KeyReader = Callable[[Sequence[bytes]], list[str | None]]
