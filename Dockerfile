@@ -13,12 +13,12 @@ RUN python -m venv --without-pip /opt/millstream \
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home millstream \
-    && install --directory --owner=millstream /state /work
+    && install --directory --owner=millstream /state /data
 COPY --from=build /opt/millstream /opt/millstream
 ENV PATH=/opt/millstream/bin:$PATH \
     MILLSTREAM_STATE=/state
 USER millstream
-WORKDIR /work
+WORKDIR /data
 VOLUME /state
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["millstream"]
