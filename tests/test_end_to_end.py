@@ -493,7 +493,7 @@ def test_a_stream_and_files_from_one_toml_file(place: Place):
 
 
 PROGRAM = """
-import collections, sys
+import collections, sys, threading
 from pathlib import Path
 from millstream import Batch, Context, Millstream
 
@@ -514,19 +514,21 @@ archive_into(out)
 counted = collections.Counter()
 report = mill.run(listeners=(lambda event: counted.update([type(event).__name__]),))
 print([tally.ok for tally in report.tallies], counted["AttemptEnded"])
-sys.exit(report.exit)
+again = mill.run()
+print([tally.ok for tally in again.tallies], threading.active_count())
+sys.exit(again.exit)
 """
 
 
 def test_handlers_of_a_program_may_be_closures(place: Place):
-    """The Python interface: decorated functions, run from a script, with what it did as a value."""
+    """The Python interface: decorated functions, run from a script, with what it did as a value; nothing is left."""
     place.lines(b"1", b"2", b"3")
     place.file("a", "x")
     (place.folder / "program.py").write_text(PROGRAM)
     ended = place.python("program.py")
 
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == "[2, 1] 3\n"
+    assert ended.stdout == "[2, 1] 3\n[0, 0] 1\n"
     assert {path.name: path.read_bytes() for path in (place.folder / "out").iterdir()} == {
         "load-00000001": b"1,2",
         "load-00000002": b"3",

@@ -107,6 +107,7 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequence[Listener]) -> Report:
     ledger = SqliteLedger(state / LEDGER, on_full=partial(log.warning, "the disk is full, waiting for room: %s"))
+    kept: list[Kept] = []
     try:
         clock = await engine_clock(ledger, speed=config.engine.speed)
         await ledger.do(SetMeta(key=TERMS, value=dump_terms(terms_of(config))))
@@ -121,12 +122,14 @@ async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequ
             nursery=nursery,
             tallies=tallies,
         )
-        engine = assemble(config, parts)
+        engine = assemble(config, parts, kept=kept)
         _stop_on_signals(engine)
         ended = await engine.run()
         failure = str(engine.failure) if engine.failure else None
         return Report(exit=ended, tallies=tuple(tallies.of.values()), failure=failure)
     finally:
+        for own in kept:
+            own.spool.close()
         await ledger.close()
 
 
@@ -142,9 +145,8 @@ class _Parts:
     tallies: Tallies
 
 
-def assemble(config: Config, parts: _Parts) -> Engine:
-    """Build the engine and everything below it."""
-    kept: list[Kept] = []
+def assemble(config: Config, parts: _Parts, *, kept: list[Kept]) -> Engine:
+    """Build the engine and everything below it; the spools it opens, for the caller to close, are added to `kept`."""
     pipelines = [_stream_pipeline(stream, config.engine, parts, kept) for stream in config.streams]
     pipelines += [_files_pipeline(files, config.engine, parts) for files in config.files]
     return Engine(

@@ -1,10 +1,13 @@
 """What the tests of real worker processes share."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+import pytest
 
 from millstream.runtime.batch import Handler
 from millstream.runtime.nursery import Nursery
@@ -12,6 +15,11 @@ from millstream.runtime.pool import HostPool
 from millstream.testing.pool_suite import PATIENCE_S, PIPELINE
 
 T = TypeVar("T")
+
+untraced = pytest.mark.skipif(
+    sys.gettrace() is not None,
+    reason="while it traces, for coverage, CPython 3.11 cannot raise an exception in another thread and call it back",
+)
 
 
 def with_host_pool(

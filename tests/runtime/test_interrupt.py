@@ -7,6 +7,9 @@ import time
 import pytest
 
 from millstream.runtime.interrupt import AttemptInterrupted, Interruptible
+from runtime.hosts import untraced
+
+pytestmark = untraced
 
 
 def test_an_interrupt_before_the_begin_ends_the_attempt():

@@ -17,7 +17,7 @@ from millstream.runtime import pool as pools
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.pool import HostPool
 from millstream.testing.pool_suite import PIPELINE, job, until
-from runtime.hosts import lives, wait_until, with_host_pool
+from runtime.hosts import lives, untraced, wait_until, with_host_pool
 
 
 def pid_of_host(batch, context) -> Done:
@@ -197,6 +197,7 @@ def test_a_lost_nursery_is_an_error(tmp_path: Path):
 # --- time-outs ------------------------------------------------------------------------------------------------
 
 
+@untraced
 def test_an_endless_loop_is_interrupted(tmp_path: Path):
     """A handler that computes for ever ends by its time-out, with one exception that it can clean up after."""
     cleaned = tmp_path / "cleaned"
@@ -275,6 +276,7 @@ async def deaf(begin):
             await asyncio.sleep(1_000_000)
 
 
+@untraced
 @pytest.mark.parametrize("never_ends", [stuck, stubborn, deaf])
 def test_a_stuck_attempt_ends_with_its_host_and_harms_nobody(tmp_path: Path, never_ends):
     """A handler that cannot be stopped is killed with its host, once its neighbours are done; a new host works on."""
