@@ -1,4 +1,4 @@
-"""Narrow Protocols between the engine and the outside world; each has a conformance suite in `testing`."""
+"""The ports of the batch engine."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

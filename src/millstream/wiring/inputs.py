@@ -1,0 +1,92 @@
+"""Where records and files come from, and whether it is there at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from millstream.adapters.localzone import local_zone
+from millstream.adapters.simulator import SimulatedMessages
+from millstream.adapters.stdin import StandardInput
+from millstream.adapters.textfile import TextFile
+from millstream.config import SIMULATED, Config, FilesConfig, StreamConfig
+from millstream.core.packing import PackStrategy
+from millstream.core.schedule import Daily, Every, Schedule, find_zone
+from millstream.errors import ConfigurationError, InvalidValueError
+from millstream.ports import Clock, Source
+from millstream.wiring.handlers import handler_of, import_function
+
+KEYED_BLOCK_BYTES = 64 << 10
+PLAIN_BLOCK_BYTES = 1 << 20
+
+
+def check_inputs(config: Config) -> None:
+    """Raise ConfigurationError when a source, a command or a folder is not there, all of them together."""
+    problems = [
+        f"{stream.name}: source: expected -, a file or {SIMULATED}, found no file {stream.source!r}"
+        for stream in config.streams
+        if _is_file(stream) and not stream.follow and not _can_tell(Path(stream.source).is_file)
+    ]
+    for files in config.files:
+        problems += _check_folders(files)
+    for pipeline in config.pipelines:
+        try:
+            handler_of(pipeline)
+        except InvalidValueError as error:
+            problems.append(f"{pipeline.name}: {error}")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _check_folders(files: FilesConfig) -> list[str]:
+    plain = [path for path in files.paths if not any(sign in path for sign in "*?[")]
+    problems = [
+        f"{files.name}: paths: expected a file or folder, found nothing at {path!r}"
+        for path in plain
+        if not _can_tell(Path(path).exists)
+    ]
+    problems += [
+        f"{files.name}: {name}: expected a folder, or a name for a new one, found {folder!r}, which is neither"
+        for name, folder in (("copy_to", files.copy_to), ("merge_to", files.merge_to))
+        if folder and _can_tell(Path(folder).exists) and not _can_tell(Path(folder).is_dir)
+    ]
+    return problems
+
+
+def _can_tell(question: Callable[[], bool]) -> bool:
+    """The answer to a question about a path; no where a name is too long or a folder may not be looked into."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _is_file(stream: StreamConfig) -> bool:
+    return stream.source not in {"-", SIMULATED}
+
+
+def source_of(stream: StreamConfig, clock: Clock) -> Source:
+    """The source that `stream.source` names."""
+    # Keys are read in the event loop: small blocks keep the deadlines punctual.
+    block_bytes = KEYED_BLOCK_BYTES if stream.key else PLAIN_BLOCK_BYTES
+    if stream.source == "-":
+        return StandardInput(clock, max_record_bytes=stream.max_record, block_bytes=block_bytes)
+    if stream.source == SIMULATED:
+        return SimulatedMessages(clock, rate_per_s=stream.rate, duration_s=stream.duration, seed=stream.seed)
+    return TextFile(
+        stream.source, clock, follow=stream.follow, max_record_bytes=stream.max_record, block_bytes=block_bytes
+    )
+
+
+def strategy_of(files: FilesConfig) -> str | PackStrategy:
+    """How the files are packed: a name, or the function that the setting names."""
+    if isinstance(files.strategy, str) and ":" in files.strategy:
+        return import_function(files.strategy, setting="strategy")  # type: ignore[return-value]  # checked by what it returns
+    return files.strategy  # type: ignore[return-value]  # a name, or the user's function
+
+
+def schedule_of(files: FilesConfig) -> Schedule | None:
+    """When the folders are looked at; None for one look."""
+    if files.at is not None:
+        hour, minute, second = files.at
+        zone = find_zone(files.zone) if files.zone else local_zone()
+        return Daily(hour=hour, minute=minute, second=second, zone=zone)
+    return Every(period_s=files.every) if files.every is not None else None

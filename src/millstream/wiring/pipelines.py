@@ -1,0 +1,161 @@
+"""The parts of each pipeline, joined."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from millstream.adapters.folder import FolderLister
+from millstream.adapters.jsonkey import json_key_reader
+from millstream.adapters.spool import SegmentSpool
+from millstream.config import Config, EngineConfig, FilesConfig, StreamConfig, WorkConfig
+from millstream.core.minibatch import Limits
+from millstream.core.packing import CostModel
+from millstream.core.retry import RetryPolicy
+from millstream.core.terms import Terms
+from millstream.ports import Clock, Ledger
+from millstream.runtime.dispatch import WorkSettings
+from millstream.runtime.engine import MakeIntake, Pipeline
+from millstream.runtime.events import Events
+from millstream.runtime.files import FilesIntake, FilesSettings
+from millstream.runtime.janitor import Kept
+from millstream.runtime.nursery import Nursery
+from millstream.runtime.pool import HostPool
+from millstream.runtime.stream import StreamIntake, StreamSettings
+from millstream.runtime.summary import Tallies
+from millstream.wiring.inputs import schedule_of, source_of, strategy_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What all pipelines share."""
+
+    state: Path
+    ledger: Ledger
+    clock: Clock
+    events: Events
+    nursery: Nursery
+    tallies: Tallies
+
+
+def stream_pipeline(stream: StreamConfig, engine: EngineConfig, parts: Parts, kept: list[Kept]) -> Pipeline:
+    """A stream: its spool, intake and workers; the spool is added to `kept`."""
+    spool = SegmentSpool(spool_folder(parts.state, stream.name))
+    kept.append(Kept(pipeline=stream.name, spool=spool, keyed=stream.key is not None))
+    settings = StreamSettings(
+        name=stream.name,
+        limits=Limits(
+            window_s=stream.window,
+            max_count=stream.max_count,
+            max_bytes=stream.max_bytes,
+            idle_gap_s=stream.idle_gap,
+            max_keys=stream.max_keys,
+        ),
+        key=stream.key,
+        sync_every_s=stream.sync_every,
+        max_spool_bytes=stream.max_spool,
+        close_on_drain=engine.drain == "close",
+    )
+
+    def make_intake(on_ready: Callable[[], None]) -> StreamIntake:
+        return StreamIntake(
+            settings,
+            source=source_of(stream, parts.clock),
+            spool=spool,
+            ledger=parts.ledger,
+            clock=parts.clock,
+            events=parts.events,
+            on_ready=on_ready,
+            key_reader=json_key_reader(stream.key) if stream.key else None,
+        )
+
+    return _pipeline(stream, _work_settings(stream, stream.name), parts, make_intake)
+
+
+def files_pipeline(files: FilesConfig, engine: EngineConfig, parts: Parts) -> Pipeline:
+    """A files pipeline: its intake and workers."""
+
+    def make_intake(on_ready: Callable[[], None]) -> FilesIntake:
+        return files_intake(
+            files, engine, ledger=parts.ledger, clock=parts.clock, events=parts.events, on_ready=on_ready
+        )
+
+    # Writers live by the real clock, so a file that changed settles by it.
+    work = replace(_work_settings(files, files.name), resettle_s=files.settle * parts.clock.speed)
+    return _pipeline(files, work, parts, make_intake)
+
+
+def _work_settings(work: WorkConfig, name: str) -> WorkSettings:
+    return WorkSettings(
+        pipeline=name,
+        workers=work.workers,
+        queue=work.queue,
+        max_bytes=work.max_memory,
+        retry=RetryPolicy(retries=work.retries, backoff_s=work.backoff),
+    )
+
+
+def _pipeline(work: WorkConfig, settings: WorkSettings, parts: Parts, make_intake: MakeIntake) -> Pipeline:
+    return Pipeline(
+        work=settings,
+        pool=HostPool(
+            parts.nursery,
+            name=settings.pipeline,
+            slots=work.workers,
+            processes=work.processes,
+            timeout_s=work.timeout,
+            speed=parts.clock.speed,
+            max_host_bytes=work.max_host,
+        ),
+        make_intake=make_intake,
+    )
+
+
+def files_intake(
+    files: FilesConfig,
+    engine: EngineConfig,
+    *,
+    ledger: Ledger,
+    clock: Clock,
+    events: Events,
+    on_ready: Callable[[], None],
+) -> FilesIntake:
+    """The intake of a files pipeline; also used to show a plan without working it."""
+    outputs = [path for path in (files.copy_to, files.merge_to, engine.state) if path]
+    settings = FilesSettings(
+        name=files.name,
+        capacity=files.capacity,
+        strategy=strategy_of(files),
+        workers=files.workers,
+        open_cost=files.open_cost,
+        max_files=files.max_files,
+        group_by_folder=files.group == "dir",
+        cost=CostModel(
+            seconds_per_byte=1 / files.bandwidth,
+            seconds_per_file=files.file_cost,
+            seconds_per_bucket=files.bucket_cost,
+        ),
+        schedule=schedule_of(files),
+        settle_s=files.settle,
+    )
+    lister = FolderLister(files.paths, settle_s=files.settle, exclude=outputs)
+    return FilesIntake(settings, lister=lister, ledger=ledger, clock=clock, events=events, on_ready=on_ready)
+
+
+def spool_folder(state: Path, pipeline: str) -> Path:
+    """Where the records of a stream are."""
+    return state / "spool" / pipeline
+
+
+def terms_of(config: Config) -> dict[str, Terms]:
+    """What `explain` must know of the settings, in the ledger so that it can be asked beside the engine."""
+    streams = {
+        stream.name: Terms(
+            workers=stream.workers,
+            retries=stream.retries,
+            idle_gap_s=stream.idle_gap,
+            max_count=stream.max_count,
+            max_bytes=stream.max_bytes,
+        )
+        for stream in config.streams
+    }
+    return streams | {files.name: Terms(workers=files.workers, retries=files.retries) for files in config.files}
