@@ -37,6 +37,7 @@ coverage: $(DEV)
 	$(BIN)/coverage report
 
 bench: $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	$(BIN)/python bench
 
 docs: $(DEV)
@@ -51,9 +52,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP): $(VENV)/bin/python pyproject.toml requirements/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt -e '.[count]'
 	@touch $@
 
 $(DEV): $(STAMP) requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt -e '.[count,kafka,plot]'
 	@touch $@

@@ -121,3 +121,14 @@ class MissingExtraError(MillstreamError):
 
     def __init__(self, *, extra: str, feature: str) -> None:
         super().__init__(f"{feature} needs an optional part: pip install 'millstream[{extra}]'")
+
+
+class TransactionAbortedError(MillstreamError):
+    """A transaction of a log did not take place, and never will; its writer goes on from what is committed."""
+
+
+class FencedError(MillstreamError):
+    """A successor took over the work of this process, or the outcome of a transaction cannot be known."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"this process no longer owns its work: {reason}; start it again")
