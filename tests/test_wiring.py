@@ -15,9 +15,11 @@ from millstream.adapters.textfile import TextFile
 from millstream.config import FilesConfig, StreamConfig
 from millstream.core.operations import SetMeta
 from millstream.core.queries import ReadMeta
+from millstream.errors import StrategyFailedError
 from millstream.runtime.command import CommandHandler
 from millstream.testing.clock import ManualClock
 from millstream.wiring import CLOCK_ANCHOR, engine_clock, handler_of, import_function, source_of
+from millstream.wiring.inputs import strategy_of
 
 NEAR_S = 60.0
 """Tests run at their own pace; the times they tell apart are hours from each other."""
@@ -107,3 +109,15 @@ def test_an_import_path_may_lead_into_a_class():
 def test_the_source_that_is_named(name, kind):
     """Whatever is neither standard input nor simulated is a file."""
     assert isinstance(source_of(StreamConfig(source=name), ManualClock()), kind)
+
+
+def test_a_strategy_that_raises_is_told_in_one_line():
+    """A user's packing function ends the engine with its exception in words, not with a traceback."""
+
+    def broken(sizes, capacity_bytes):
+        return 1 // 0
+
+    pack = strategy_of(FilesConfig(paths=("/tmp",), strategy=broken))
+
+    with pytest.raises(StrategyFailedError, match=r"broken .* ZeroDivisionError"):
+        pack([1], 10)

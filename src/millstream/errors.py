@@ -34,6 +34,17 @@ class HandlerImportError(MillstreamError):
         )
 
 
+class StrategyFailedError(MillstreamError):
+    """A packing strategy of the user's own raised an exception."""
+
+    def __init__(self, *, strategy: str, reason: str) -> None:
+        self.strategy, self.reason = strategy, reason
+        super().__init__(
+            f"strategy: expected {strategy} to return a bucket number for each size, found that it raised {reason}; "
+            "mend it, or name one that is built in, such as ffd"
+        )
+
+
 class StateLockedError(MillstreamError):
     """Another engine works on the same state folder."""
 

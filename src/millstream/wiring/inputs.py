@@ -1,6 +1,7 @@
 """Where records and files come from, and whether it is there at all."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from millstream.adapters.localzone import local_zone
@@ -10,7 +11,7 @@ from millstream.adapters.textfile import TextFile
 from millstream.config import SIMULATED, Config, FilesConfig, StreamConfig
 from millstream.core.packing import PackStrategy
 from millstream.core.schedule import Daily, Every, Schedule, find_zone
-from millstream.errors import ConfigurationError, InvalidValueError
+from millstream.errors import ConfigurationError, InvalidValueError, StrategyFailedError
 from millstream.ports import Clock, Source
 from millstream.wiring.handlers import handler_of, import_function
 
@@ -78,9 +79,25 @@ def source_of(stream: StreamConfig, clock: Clock) -> Source:
 
 def strategy_of(files: FilesConfig) -> str | PackStrategy:
     """How the files are packed: a name, or the function that the setting names."""
-    if isinstance(files.strategy, str) and ":" in files.strategy:
-        return import_function(files.strategy, setting="strategy")  # type: ignore[return-value]  # checked by what it returns
-    return files.strategy  # type: ignore[return-value]  # a name, or the user's function
+    if isinstance(files.strategy, str) and ":" not in files.strategy:
+        return files.strategy
+    if isinstance(files.strategy, str):
+        return _reporting(import_function(files.strategy, setting="strategy"))  # type: ignore[arg-type]  # checked by what it returns
+    return _reporting(files.strategy)  # type: ignore[arg-type]  # the user's function
+
+
+def _reporting(strategy: PackStrategy) -> PackStrategy:
+    """The user's function, whose exceptions end the engine in one line instead of a traceback."""
+
+    @functools.wraps(strategy)
+    def pack(sizes: Sequence[int], capacity_bytes: int) -> list[int]:
+        try:
+            return list(strategy(sizes, capacity_bytes))
+        except Exception as error:  # a user's function may raise anything
+            name = getattr(strategy, "__name__", type(strategy).__name__)
+            raise StrategyFailedError(strategy=name, reason=f"{type(error).__name__}: {error}") from error
+
+    return pack
 
 
 def schedule_of(files: FilesConfig) -> Schedule | None:
