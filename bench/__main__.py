@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import counting
 import ledger
 import machine
 import packing
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small versions, a minute in all; nothing is written")
     quick = parser.parse_args().quick
     parts = [PREFACE, markdown(_machine_table())]
-    for measure in (_stream_tables, _ledger_tables, _packing_tables, _tournament_tables):
+    for measure in (_stream_tables, _ledger_tables, _packing_tables, _tournament_tables, _counting_tables):
         for table in measure(quick=quick):
             parts.append(markdown(table))
             print("\n" + parts[-1], flush=True)
@@ -90,6 +91,10 @@ def _packing_tables(*, quick: bool) -> Sequence[Table]:
 
 def _tournament_tables(*, quick: bool) -> Sequence[Table]:
     return [_as_table(title, rows) for title, rows in tournament.run(quick=quick).items()]
+
+
+def _counting_tables(*, quick: bool) -> Sequence[Table]:
+    return [_as_table(title, rows) for title, rows in counting.run(quick=quick).items()]
 
 
 def _as_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:

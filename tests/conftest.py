@@ -1,4 +1,7 @@
-"""What all tests share: asserts of the conformance suites show their values like those of a test file."""
+"""What all tests share: real servers, and conformance suites whose asserts show their values.
+
+The servers are fixtures by name: see `servers/`.
+"""
 
 import pytest
 
@@ -9,3 +12,5 @@ pytest.register_assert_rewrite(
     "millstream.testing.source_suite",
     "millstream.testing.spool_suite",
 )
+
+pytest_plugins = ("servers.session", "servers.kafka")

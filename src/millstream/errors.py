@@ -143,3 +143,136 @@ class FencedError(MillstreamError):
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(f"this process no longer owns its work: {reason}; start it again")
+
+
+class DeltaRecordError(MillstreamError):
+    """A record of the deltas topic cannot be read."""
+
+    def __init__(self, *, partition: int, offset: int, reason: str) -> None:
+        super().__init__(
+            f"deltas: partition {partition}, offset {offset}: expected a record of this version of millstream count, "
+            f"found another: {reason}; let only its workers write there, and run workers and merger of one version"
+        )
+
+
+class DeltasLostError(MillstreamError):
+    """Deltas of windows that are still open are gone from the log."""
+
+    def __init__(self, *, partition: int, expected: int, found: int) -> None:
+        super().__init__(
+            f"deltas: partition {partition}: expected the record at offset {expected}, the first that is left is "
+            f"{found}: the topic's retention is shorter than the merger was away; "
+            "count again under another --group with --from earliest or a time"
+        )
+
+
+class IdentityError(MillstreamError):
+    """What was counted so far was counted by other rules."""
+
+    def __init__(self, *, what: str, differences: str) -> None:
+        super().__init__(
+            f"{what} was made with other settings: {differences}; "
+            "go on with the settings of before, or count under another --group"
+        )
+
+
+class NoteRefusedError(MillstreamError):
+    """The note of an event clock was written by another version, or under other settings."""
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"event clock: expected a note of {expected}, found {found}; go on with the settings it was written with, "
+            "or start afresh with another --group or --state"
+        )
+
+
+class BrokerError(MillstreamError):
+    """A Kafka cluster cannot do what it is asked for; `code` is Kafka's name for that, if it is Kafka's error."""
+
+    def __init__(self, *, brokers: str, reason: str, hint: str = "", code: str = "") -> None:
+        self.brokers, self.reason, self.code = brokers, reason, code
+        super().__init__(f"kafka: {brokers}: {reason}" + (f"; {hint}" if hint else ""))
+
+
+class UnknownTopicError(BrokerError):
+    """A topic is asked for that is not there."""
+
+    def __init__(self, *, brokers: str, topic: str) -> None:
+        self.topic = topic
+        super().__init__(
+            brokers=brokers,
+            reason=f"expected a topic {topic!r}, found none of that name",
+            hint=f"make it with `millstream topics create kafka://{brokers}/{topic}`, or check the name",
+        )
+
+
+class TopicExistsError(BrokerError):
+    """A topic is to be made that is there already."""
+
+    def __init__(self, *, brokers: str, topic: str) -> None:
+        self.topic = topic
+        super().__init__(
+            brokers=brokers,
+            reason=f"expected no topic {topic!r} yet, found one",
+            hint="use it as it is, choose another name, or delete it first",
+        )
+
+
+class GroupActiveError(BrokerError):
+    """A consumer group has members, so its positions are theirs."""
+
+    def __init__(self, *, brokers: str, group: str, members: int) -> None:
+        super().__init__(
+            brokers=brokers,
+            reason=f"expected group {group!r} to be idle, found {members} of its members at work",
+            hint="stop them first (after a crash they are forgotten within the session time-out)",
+        )
+
+
+class CountStateError(MillstreamError):
+    """What a count saved of its windows is incomplete or damaged."""
+
+    def __init__(self, *, key: str, expected: str, found: str) -> None:
+        self.key, self.expected, self.found = key, expected, found
+        super().__init__(
+            f"saved windows: {key}: expected {expected}, found {found}; "
+            "something else wrote or deleted there: count afresh under another --group or --state"
+        )
+
+
+class CheckpointError(MillstreamError):
+    """What a count of files should go on from cannot be used."""
+
+    def __init__(
+        self, *, path: str, reason: str, hint: str = "make room or mend it, or count afresh with another --state"
+    ) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"state: {path}: {reason}; {hint}")
+
+
+class ReaderLostError(MillstreamError):
+    """A process that reads ahead was ended from outside."""
+
+    def __init__(self, *, pid: int, ended: str) -> None:
+        self.pid = pid
+        super().__init__(
+            f"count: the reading process {pid} {ended} before it was done; "
+            "look whether memory ran out, and run the command again (with --state it goes on where it was)"
+        )
+
+
+class MemberFailedError(MillstreamError):
+    """A process that was started to help says that it cannot work; its own words."""
+
+
+class ReadingError(MillstreamError):
+    """What a reading process could not do, in its own words."""
+
+
+class OutputError(MillstreamError):
+    """An output cannot be written."""
+
+    def __init__(self, *, path: str, reason: str, hint: str = "make room, or name another file") -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"output: {path}: {reason}; {hint}")

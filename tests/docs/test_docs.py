@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LIKE_SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SPEED = "3000"
+BROKER = "localhost:9092"
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -54,15 +55,17 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 @pytest.mark.slow
 @pages
-def test_every_block_does_what_the_page_says(page, tmp_path):
-    """Commands show what is shown, programs end well, settings are right."""
+def test_every_block_does_what_the_page_says(page, tmp_path, request):
+    """Commands show what is shown, programs end well, settings are right; a page that needs a broker has its own."""
     folder = with_examples(tmp_path / "session")
+    needs_broker = any(BROKER in block.text for block in blocks_of(page) if block.language == "console")
+    broker = request.getfixturevalue("own_kafka").address if needs_broker else BROKER
     for number, block in enumerate(blocks_of(page)):
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
         match block.language:
             case "console":
-                follow(block, folder=folder)
+                follow(block, folder=folder, broker=broker)
             case "python" if not block.file:
                 run_program(block, folder=with_examples(tmp_path / f"program-{number}"))
             case "toml" if not block.file:
@@ -74,9 +77,9 @@ def with_examples(folder: Path) -> Path:
     return shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def follow(block: Block, *, folder: Path) -> None:
-    """Run each command after a `$` and compare what the terminal shows with the lines below it."""
-    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+def follow(block: Block, *, folder: Path, broker: str) -> None:
+    """Run each command after a `$`, at that broker, and compare what the terminal shows with the lines below it."""
+    for part in re.split(r"^\$ ", block.text.replace(BROKER, broker), flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
         try:
             found = without_colours(run(command, folder=folder))

@@ -8,13 +8,45 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from millstream.cli import demo, explain, files, operate, run, simulate, status, stream, tournament
+from millstream.cli import (
+    count,
+    demo,
+    explain,
+    files,
+    operate,
+    plot,
+    produce,
+    reset,
+    results,
+    run,
+    simulate,
+    status,
+    stream,
+    topics,
+    tournament,
+)
 from millstream.cli.output import printable
 from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
 from millstream.errors import ConfigurationError, MillstreamError
 from millstream.runtime.engine import Exit
 
-VERBS = (stream, files, run, demo, simulate, status, explain, operate, tournament)
+VERBS = (
+    stream,
+    files,
+    count,
+    run,
+    demo,
+    simulate,
+    status,
+    explain,
+    operate,
+    tournament,
+    plot,
+    produce,
+    results,
+    topics,
+    reset,
+)
 
 
 class _Parser(argparse.ArgumentParser):

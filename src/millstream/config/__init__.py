@@ -7,6 +7,7 @@ problems are collected, so that a user sees them together; nothing is started be
 """
 
 from millstream.config.checks import check
+from millstream.config.counting import CountConfig, read_count_config
 from millstream.config.reading import ENVIRONMENT_PREFIX, Reader, read_pipeline, read_toml
 from millstream.config.settings import (
     SIMULATED,
@@ -23,6 +24,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "SIMULATED",
     "Config",
+    "CountConfig",
     "EngineConfig",
     "FilesConfig",
     "Option",
@@ -31,6 +33,7 @@ __all__ = [
     "WorkConfig",
     "check",
     "options_of",
+    "read_count_config",
     "read_pipeline",
     "read_toml",
 ]

@@ -232,7 +232,8 @@ class Config:
         return (*self.streams, *self.files)
 
 
-Settings = TypeVar("Settings", EngineConfig, StreamConfig, FilesConfig, WorkConfig)
+Settings = TypeVar("Settings")
+"""A class of settings: one whose fields have options."""
 
 
 def options_of(kind: type[object]) -> dict[str, Option]:

@@ -152,7 +152,7 @@ class Window:
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The value of a window as it is put out; see DESIGN of the record in docs/unique-users.md.
+    """The value of a window as it is put out; what its fields mean stands in docs/unique-users.md.
 
     `low` and `high` are bounds of two standard deviations when `exact` is false. `watermark` is how far event time was
     known, in Unix seconds, None before anything is. The highest `revision` of a key wins.

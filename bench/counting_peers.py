@@ -1,0 +1,282 @@
+"""Unique users of one file by Millstream, DuckDB and Polars: frames/s, processor time, memory, and the same answer.
+
+Every run is a process of its own, from its start to its last result on disk, and the engines take turns. DuckDB and
+Polars get the two fields as a schema, reduce to the different users of each minute and count the larger windows from
+those. Memory is the peak of the proportional set size of a process with its children, looked at ten times a second.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+
+from millstream import simulate
+
+Row = dict[str, str | int | float]
+Answer = dict[tuple[str, int], int]
+
+SPEED = "The same file by three engines, from start to last result on disk"
+MEMORY = "Memory for many users (an hour of frames of 60 bytes, every user once)"
+
+SIZES = ("minute", "hour", "day", "week", "month", "year")
+USERS = 50_000
+"""Fewer than a window holds exactly, so that answers can be compared."""
+LARGE_OF = 7
+"""A frame of 2 KB is so many of 290 bytes in one."""
+WATCH_EVERY_S = 0.1
+START_S = simulate.START_S // 3_600 * 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a run took: seconds of the wall and of processors, peak memory in MB."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def speed(*, quick: bool) -> list[Row]:
+    """A row for each size of frames, engine and number of processors."""
+    rounds = 1 if quick else 5
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        folder = Path(name)
+        for label, frames, write in (
+            ("290 bytes", 20_000 if quick else 1_500_000, write_small),
+            ("2 KB", 4_000 if quick else 300_000, write_large),
+        ):
+            path = folder / "frames.jsonl"
+            write(path, frames=frames)
+            rows += _compare(path, label=label, frames=frames, rounds=rounds)
+    return rows
+
+
+def _compare(path: Path, *, label: str, frames: int, rounds: int) -> list[Row]:
+    size_mb = path.stat().st_size / 1e6
+    used: dict[tuple[str, int], list[Usage]] = {(engine, cores): [] for cores in (1, 2) for engine in ENGINES}
+    answers: dict[str, Answer] = {}
+    for _ in range(rounds):
+        for (engine, cores), usages in used.items():
+            output = path.with_suffix(f".{engine}")
+            usages.append(run(ENGINES[engine](path, output, cores=cores), environment=_limits(cores)))
+            answers[engine] = read_answer(output)
+    assert all(answer == answers["duckdb"] for answer in answers.values()), "answers differ"
+    rows: list[Row] = []
+    for (engine, cores), usages in used.items():
+        wall_s = median(usage.wall_s for usage in usages)
+        peer_s = median(usage.wall_s for usage in used["duckdb", cores])
+        rows.append(
+            {
+                "frames": label,
+                "engine": engine,
+                "processes or threads": cores,
+                "frames/s": round(frames / wall_s),
+                "MB/s": round(size_mb / wall_s),
+                "of DuckDB": round(peer_s / wall_s, 2),
+                "frames per processor second": round(frames / median(usage.cpu_s for usage in usages)),
+                "peak MB": round(max(usage.peak_mb for usage in usages)),
+            }
+        )
+    return rows
+
+
+def memory(*, quick: bool) -> list[Row]:
+    """A row for each number of users and way to count them."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        path, output = Path(name) / "frames.jsonl", Path(name) / "output"
+        for users in (50_000,) if quick else (1_000_000, 10_000_000):
+            write_distinct(path, users=users)
+            for label, command in (
+                ("millstream", _millstream(path, output, cores=1)),
+                ("millstream --exact", [*_millstream(path, output, cores=1), "--exact"]),
+                ("duckdb", _peer("duckdb", path, output, cores=1)),
+            ):
+                usage = run(command, environment=_limits(1))
+                year = max(users for (by, _), users in read_answer(output).items() if by == "year")
+                rows.append(
+                    {
+                        "users": users,
+                        "engine": label,
+                        "peak MB": round(usage.peak_mb),
+                        "frames/s": round(users / usage.wall_s),
+                        "users of the year, against the truth": f"{100 * (year - users) / users:+.2f} %",
+                    }
+                )
+    return rows
+
+
+# --- input ------------------------------------------------------------------------------------------------------------
+
+
+def write_small(path: Path, *, frames: int) -> None:
+    """Frames of about 290 bytes over some minutes, one in a hundred late."""
+    lines = simulate.frames(count=frames, rate_per_s=1_000, users=USERS, late=0.01, flip=0, seed=5)
+    with path.open("wb") as file:
+        file.writelines(lines)
+
+
+def write_large(path: Path, *, frames: int) -> None:
+    """Frames of about 2 KB: nested ones first, and the fields that count at the end."""
+    small = simulate.frames(count=frames, rate_per_s=1_000, users=USERS, late=0.01, flip=0, seed=6)
+    others = list(islice(simulate.frames(count=999, rate_per_s=1, users=99, late=0, flip=0, seed=7), 999))
+    with path.open("wb") as file:
+        for number, line in enumerate(small):
+            start = number * 5 % (len(others) - LARGE_OF)
+            nested = b",".join(other.rstrip() for other in others[start : start + LARGE_OF - 1])
+            file.write(b'{"more":[%s],%s' % (nested, line[1:]))
+
+
+def write_distinct(path: Path, *, users: int) -> None:
+    """An hour with one small frame of every user."""
+    with path.open("wb") as file:
+        for start in range(0, users, 10_000):
+            numbers = range(start, min(start + 10_000, users))
+            file.writelines(
+                b'{"uid":"user-%022d","ts":%d}\n' % (number, START_S + number * 3_600 // users) for number in numbers
+            )
+
+
+# --- engines ----------------------------------------------------------------------------------------------------------
+
+
+def _millstream(path: Path, output: Path, *, cores: int) -> list[str]:
+    words = ["count", str(path), "--output", str(output), "--rejects", "off", "--workers", str(cores), "--quiet"]
+    return [sys.executable, "-m", "millstream", *words]
+
+
+def _peer(name: str, path: Path, output: Path, *, cores: int) -> list[str]:
+    return [sys.executable, __file__, name, str(path), str(output), str(cores)]
+
+
+def _duckdb(path: Path, output: Path, *, cores: int) -> list[str]:
+    return _peer("duckdb", path, output, cores=cores)
+
+
+def _polars(path: Path, output: Path, *, cores: int) -> list[str]:
+    return _peer("polars", path, output, cores=cores)
+
+
+ENGINES: Mapping[str, Callable[..., list[str]]] = {"millstream": _millstream, "duckdb": _duckdb, "polars": _polars}
+
+
+def count_by_duckdb(path: Path, *, cores: int) -> Answer:
+    """The answer of DuckDB."""
+    import duckdb  # noqa: PLC0415 - only in the process that is measured
+
+    database = duckdb.connect(config={"threads": cores})
+    columns = "{'uid': 'VARCHAR', 'ts': 'BIGINT'}"
+    database.execute(
+        f"CREATE TEMP TABLE seen AS SELECT DISTINCT ts - ts % 60 AS minute, uid "  # noqa: S608 - no strangers here
+        f"FROM read_json('{path}', format = 'newline_delimited', columns = {columns})"
+    )
+    answer: Answer = {}
+    for by in SIZES:
+        start = "minute" if by == "minute" else f"epoch(date_trunc('{by}', make_timestamp(minute * 1000000)))::BIGINT"
+        rows = database.execute(f"SELECT {start}, count(DISTINCT uid) FROM seen GROUP BY 1").fetchall()  # noqa: S608
+        answer |= {(by, at): users for at, users in rows}
+    return answer
+
+
+def count_by_polars(path: Path, *, cores: int) -> Answer:  # noqa: ARG001 - the environment limits it
+    """The answer of Polars."""
+    import polars as pl  # noqa: PLC0415 - only in the process that is measured
+
+    lines = pl.scan_ndjson(path, schema={"uid": pl.String, "ts": pl.Int64})
+    seen = lines.select(minute=pl.col("ts") // 60 * 60, uid="uid").unique().collect()
+    at = pl.from_epoch("minute")
+    answer: Answer = {}
+    for by, every in zip(SIZES, ("1m", "1h", "1d", "1w", "1mo", "1y"), strict=True):
+        start = at.dt.truncate(every).dt.epoch("s").alias("start")
+        counted = seen.group_by(start).agg(pl.col("uid").n_unique().alias("users"))
+        answer |= {(by, start): users for start, users in counted.iter_rows()}
+    return answer
+
+
+def read_answer(output: Path) -> Answer:
+    """What an engine wrote: one JSON object for each window."""
+    answer: Answer = {}
+    with output.open("rb") as file:
+        for line in file:
+            record = json.loads(line)
+            answer[record["by"], record["start"]] = record["users"]
+    return answer
+
+
+def main(words: Sequence[str]) -> None:
+    """Count by a peer: NAME INPUT OUTPUT CORES."""
+    name, path, output, cores = words
+    count = {"duckdb": count_by_duckdb, "polars": count_by_polars}[name]
+    answer = count(Path(path), cores=int(cores))
+    lines = [json.dumps({"by": by, "start": at, "users": users}) + "\n" for (by, at), users in sorted(answer.items())]
+    Path(output).write_text("".join(lines), encoding="utf-8")
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def _limits(cores: int) -> dict[str, str]:
+    return {**os.environ, "POLARS_MAX_THREADS": str(cores)}
+
+
+def run(command: Sequence[str], *, environment: Mapping[str, str]) -> Usage:
+    """Run a command to its end, and watch it; raises CalledProcessError when it fails."""
+    began, cpu_before_s = time.perf_counter(), _children_s()
+    process = subprocess.Popen(command, env=environment)
+    is_over, peaks = Event(), [0]
+    watcher = Thread(target=_watch, args=(process.pid, is_over, peaks))
+    watcher.start()
+    code = process.wait()
+    wall_s = time.perf_counter() - began
+    is_over.set()
+    watcher.join()
+    if code:
+        raise subprocess.CalledProcessError(code, command)
+    return Usage(wall_s=wall_s, cpu_s=_children_s() - cpu_before_s, peak_mb=max(peaks) / 1e3)
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _watch(pid: int, is_over: Event, peaks: list[int]) -> None:
+    while not is_over.wait(WATCH_EVERY_S):
+        peaks.append(sum(map(_memory_kb, _family(pid))))
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all below it."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in _read(children).split():
+            yield from _family(int(child))
+
+
+def _memory_kb(pid: int) -> int:
+    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _read(path: Path) -> str:
+    """The text of a file of a process that may be gone."""
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

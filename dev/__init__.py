@@ -1,0 +1,1 @@
+"""What people need while they work on Millstream: real servers without containers."""

@@ -1,0 +1,152 @@
+"""Real Kafka for tests: `kafka`, shared by the session, and `own_kafka`, which a test may kill, freeze and restart."""
+
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+from dev import kafka as broker
+from dev.process import Running
+
+from servers import session
+
+LIMIT_S = 30.0
+
+
+class Kafka:
+    """A broker, with what tests do most."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        """`127.0.0.1:PORT`."""
+
+    def url(self, topic: str) -> str:
+        """The topic as the command line takes it."""
+        return f"kafka://{self.address}/{topic}"
+
+    def name(self) -> str:
+        """A name for a topic or a group that nobody else has."""
+        return f"t{uuid.uuid4().hex[:12]}"
+
+    def topic(self, partitions: int = 1, *, name: str | None = None, config: Mapping[str, str] | None = None) -> str:
+        """Make a topic and wait until it can be used; returns its name, which is unique unless given."""
+        name = name or self.name()
+        new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        admin = self.admin()
+        admin.create_topics([new])[name].result(LIMIT_S)
+        until = time.monotonic() + LIMIT_S
+        while True:
+            found = admin.list_topics(timeout=LIMIT_S).topics.get(name)
+            leaders = [] if found is None else [each.leader for each in found.partitions.values()]
+            if len(leaders) == partitions and min(leaders) >= 0:
+                return name
+            assert time.monotonic() < until, f"{name} has no leaders"
+
+    def admin(self) -> AdminClient:
+        """A client for administration; keep it until its futures are done, or they fail."""
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+
+    def send(self, topic: str, values: Sequence[bytes | None], *, partition: int = 0, key: str | None = None) -> None:
+        """Write values to a partition and wait until they are there."""
+        producer = Producer({"bootstrap.servers": self.address, "linger.ms": 1, "log_level": 0})
+        for value in values:
+            producer.produce(topic, value=value, key=key, partition=partition)
+        assert producer.flush(LIMIT_S) == 0
+
+    def read(self, topic: str, *, isolation: str = "read_committed") -> list[Message]:
+        """All records of a topic up to its end as of now, partition by partition."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.address,
+                "group.id": self.name(),
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "isolation.level": isolation,
+                "log_level": 0,
+            }
+        )
+        try:
+            partitions = sorted(consumer.list_topics(topic, timeout=LIMIT_S).topics[topic].partitions)
+            consumer.assign([TopicPartition(topic, each, 0) for each in partitions])
+            return sorted(_to_the_end(consumer, partitions), key=lambda each: (each.partition(), each.offset()))
+        finally:
+            consumer.close()
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """The end offset of each partition."""
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": self.name(), "log_level": 0})
+        try:
+            partitions = sorted(consumer.list_topics(topic, timeout=LIMIT_S).topics[topic].partitions)
+            return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=LIMIT_S)[1] for p in partitions}
+        finally:
+            consumer.close()
+
+
+class OwnKafka(Kafka):
+    """A broker of a test's own; its address stays the same over restarts."""
+
+    def __init__(self, running: Running) -> None:
+        super().__init__(running.address)
+        self.running = running
+
+    def start(self) -> None:
+        """Start it again after `stop` or `kill`, with the data it had; waits until it serves."""
+        self.running = broker.start_again(Path(self.running.folder), owner=session.owner())
+
+    def stop(self) -> None:
+        """Shut it down in order."""
+        self.running.stop()
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL."""
+        self.running.kill()
+
+    def restart(self) -> None:
+        """Shut it down in order and start it again."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Stop it with SIGSTOP: connections stay, nothing answers."""
+        self.running.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        self.running.send(signal.SIGCONT)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Kafka:
+    """The broker that all tests of the session share; use topics of your own."""
+    running = session.shared(broker.NAME, start=lambda: broker.start(session.shared_folder(), owner=session.owner()))
+    return Kafka(running.address)
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[OwnKafka]:
+    """A broker of the test's own, which it may kill."""
+    own = OwnKafka(session.had(lambda: broker.start(session.folder(), owner=session.owner())))
+    yield own
+    own.kill()
+    shutil.rmtree(own.running.folder, ignore_errors=True)
+
+
+def _to_the_end(consumer: Consumer, partitions: Sequence[int]) -> Iterator[Message]:
+    """Read until each partition has reported its end."""
+    open_partitions = set(partitions)
+    until = time.monotonic() + LIMIT_S
+    while open_partitions:
+        assert time.monotonic() < until, f"no end of partitions {sorted(open_partitions)}"
+        for message in consumer.consume(1000, timeout=0.2):
+            error = message.error()
+            if error is None:
+                yield message
+            else:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                open_partitions.discard(message.partition())
