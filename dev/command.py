@@ -27,6 +27,8 @@ def main() -> int:
         verb.add_argument("server", nargs="?", default="all", choices=["all", *SERVERS])
         if name == "start":
             verb.add_argument("--port", type=int, help="the port to serve at (default: a free one)")
+        if name == "stop":
+            verb.add_argument("--port", type=int, help="only the one that serves there")
         verb.set_defaults(run=run)
     args = parser.parse_args()
     try:
@@ -49,8 +51,9 @@ def _start(args: argparse.Namespace) -> None:
 
 def _stop(args: argparse.Namespace) -> None:
     for running in _found(args.server):
-        running.stop()
-        running.forget()
+        if args.port is None or running.address.endswith(f":{args.port}"):
+            running.stop()
+            running.forget()
 
 
 def _status(args: argparse.Namespace) -> None:

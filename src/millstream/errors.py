@@ -276,3 +276,11 @@ class OutputError(MillstreamError):
     def __init__(self, *, path: str, reason: str, hint: str = "make room, or name another file") -> None:
         self.path, self.reason = path, reason
         super().__init__(f"output: {path}: {reason}; {hint}")
+
+
+class UnreadableFileError(MillstreamError):
+    """A file as a whole cannot be read as what it should be; no record of it was published."""
+
+    def __init__(self, *, expected: str, found: str, hint: str) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(f"file: expected {expected}, found {found}; {hint}")

@@ -70,7 +70,7 @@ def lines(lengths: list[int], *, ends: bool, mark: bool) -> bytes:
     kind=st.sampled_from(["", ".gz", ".zst"]),
 )
 def test_blocks_are_the_lines_that_start_in_them(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], ends: bool, mark: bool, count: int, kind: str
+    tmp_path_factory: pytest.TempPathFactory, *, lengths: list[int], ends: bool, mark: bool, count: int, kind: str
 ) -> None:
     """Plain, gzip or Zstandard, one block at a time or many: each line is in the block of its first byte."""
     data = lines(lengths, ends=ends, mark=mark)
@@ -165,8 +165,8 @@ def test_a_damaged_file_is_read_as_far_as_possible(tmp_path: Path, kind: str, ha
     assert damage is not None
     assert "expected" in damage
     readable = b"".join(block for _, block in found.values())
-    right = os.path.commonprefix([data, readable])
-    assert len(right) >= {"cut": 350_000, "flip": 250_000, "empty": 0, "behind": len(data)}[harm]
+    least = {"cut": 350_000, "flip": 250_000, "empty": 0, "behind": len(data)}[harm]
+    assert readable[:least] == data[:least]
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from millstream.counting.status import Control, CountStatus
 MINUTE = 1_468_244_340  # 2016-07-11 13:39:00
 NOW_S = datetime(2024, 5, 1, 12, 4, 18, tzinfo=UTC).timestamp()
 KEY = f"minute:{MINUTE}"
+SPAN = "2016-07-11 13:39:00 to 2016-07-11 13:40:00"
 
 
 def known(watermark: int | None = 30, **fields) -> Known:
@@ -73,8 +74,7 @@ def test_an_open_window_tells_its_span_its_counts_and_the_watermark():
     lines = explained(status(known(30)))
 
     assert lines == [
-        f"{KEY} (2016-07-11 13:39:00 to 2016-07-11 13:40:00) is open: "
-        "it ends when the watermark reaches 2016-07-11 13:40:00",
+        f"{KEY} ({SPAN}) is open: it ends when the watermark reaches 2016-07-11 13:40:00",
         "59,872 frames, 3 of them late so far; nothing was put out yet",
         "the watermark is 2016-07-11 13:39:30, 30 s before",
         "partition 0 is live, its watermark is 2016-07-11 13:39:30",
@@ -169,7 +169,7 @@ def test_a_final_window_tells_its_value():
     estimate = Result(users=19_034, low=18_900, high=19_100, exact=False, **value)
 
     assert explained(status(known(126), watermark=126, it=exact)) == [
-        f"{KEY} (2016-07-11 13:39:00 to 2016-07-11 13:40:00) is closed: final, and never revised",
+        f"{KEY} ({SPAN}) is closed: final, and never revised",
         "19,034 users in 1 frame, 0 of them late; revision 2",
         "it became final when the watermark had reached 2016-07-11 13:41:06",
     ]

@@ -189,7 +189,7 @@ def test_daily_files_are_counted_as_one(tmp_path: Path) -> None:
 
     counted = count_files(sorted(tmp_path.iterdir()), allow_loss=False)
 
-    starts = [start for start in counted.users("minute")]
+    starts = list(counted.users("minute"))
     assert starts == sorted(starts)
     assert counted.users("minute") == users_by_minute(lines)
     assert counted.report.users.users == 22

@@ -17,7 +17,7 @@ from counting.simulator import (
     from_admission,
     from_frames,
 )
-from millstream.counting import faultpoints
+from millstream.counting import agenda, faultpoints
 from millstream.counting.merger import Merger
 from millstream.counting.model import Status
 from millstream.counting.status import CONTROL_KEY
@@ -86,7 +86,9 @@ def clean_trial(seed: int, *, chaos: Chaos | None = None, **changes) -> tuple[Tr
         trial.feed(arrivals)
     trial.settle()
     trial.close_everything()
-    return trial, trial.violations(from_frames(value for _, value in arrivals))
+    expected = from_frames(value for _, value in arrivals)
+    expected.limit = agenda.WINDOW_LIMIT
+    return trial, trial.violations(expected)
 
 
 def damaged_trial(seed: int) -> tuple[Trial, list[str]]:
@@ -161,6 +163,15 @@ def test_damaged_frames_are_counted_as_in_an_undisturbed_run():
 def test_silent_partitions_hold_nothing_back_and_lose_nothing():
     """While a partition is silent the others go on, when it comes back nothing is lost, and silence hides nothing."""
     wrong, _ = violated(idle_trial, range(40))
+
+    assert not wrong
+
+
+def test_estimates_are_those_of_an_undisturbed_run(monkeypatch: pytest.MonkeyPatch):
+    """Windows that become sketches on the way give the same estimates, whatever goes wrong, before or after that."""
+    monkeypatch.setattr(agenda, "WINDOW_LIMIT", 25)
+
+    wrong, _ = violated(clean_trial, range(20))
 
     assert not wrong
 

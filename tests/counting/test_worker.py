@@ -131,6 +131,18 @@ def test_a_fenced_worker_ends():
         worker.step()
 
 
+def test_closing_commits_what_was_read():
+    """And gives the partitions to others."""
+    broker = MemoryBroker(partitions=1)
+    worker = Worker(broker)
+    broker.append(0, people(*"abcabcabc"))
+    worker.step(0.1)
+    worker.stage.close()
+
+    assert users_told(committed(broker)) == [3]
+    assert broker.group.members == []
+
+
 # --- changes of shares ----------------------------------------------------------------------------------------------
 
 

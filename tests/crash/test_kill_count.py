@@ -27,7 +27,7 @@ def lay_out(folder: Path, *, frames: int) -> None:
     """Three files of late, flipped and torn frames, whose times overlap."""
     draw = random.Random(SEED)
     parts: list[list[bytes]] = [[], [], []]
-    lines = simulate.frames(count=frames, rate_per_s=30.0, users=500, late=0.02, flip=0.005, seed=SEED)
+    lines = simulate.frames(count=frames, rate_per_s=10.0, users=500, late=0.02, flip=0.005, seed=SEED)
     for number, line in enumerate(lines):
         torn = line[: len(line) // 2] + b"\n" if draw.random() < 0.003 else line
         parts[number * 3 // frames if draw.random() < 0.7 else draw.randrange(3)].append(torn)

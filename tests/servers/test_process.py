@@ -9,7 +9,7 @@ import pytest
 from dev.places import ServerError, free_ports
 from dev.process import Running, find, launch, wait_until
 
-SLEEP = "import sys, time; time.sleep(600)"
+SLEEP = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'ready').touch(); time.sleep(600)"
 FAIL = "import sys; sys.exit('no room left')"
 
 
@@ -23,7 +23,7 @@ def started(root: Path, *, program: str = SLEEP, owner: int | None = None) -> Ru
         name="sleeper",
         folder=folder,
         address="127.0.0.1:1",
-        is_ready=lambda: program == SLEEP,
+        is_ready=(folder / "ready").exists,
         owner=owner,
     )
 
@@ -63,7 +63,7 @@ def test_a_server_that_ends_at_once_says_why(tmp_path: Path) -> None:
 
 def test_a_server_ends_with_its_owner(tmp_path: Path) -> None:
     """When the owner was killed, the server ends soon, and its folder is deleted."""
-    with subprocess.Popen([sys.executable, "-c", SLEEP]) as owner:
+    with subprocess.Popen([sys.executable, "-c", SLEEP, str(tmp_path)]) as owner:
         running = started(tmp_path, owner=owner.pid)
         owner.kill()
 

@@ -21,7 +21,7 @@ from millstream.counting.faultpoints import (
     Faults,
     no_faults,
 )
-from millstream.counting.frontier import Frontier
+from millstream.counting.frontier import Frontier, Known
 from millstream.counting.identity import frames_identity
 from millstream.counting.model import ALL_SIZES, MINUTE_S, Delta, Result, Size, Status, Totals
 from millstream.counting.partial import unpack
@@ -119,6 +119,11 @@ class Merger:
     def watermark(self) -> int | None:
         """How far windows were closed, in Unix seconds of event time."""
         return self._windows.watermark
+
+    @property
+    def known(self) -> Mapping[int, Known]:
+        """What each partition reported last."""
+        return self._frontier.known
 
     @property
     def totals(self) -> Totals:

@@ -149,6 +149,14 @@ class StageOne:
             self.totals += partition.totals
             partition.committed(now_s)
 
+    def close(self) -> None:
+        """Commit what was read, and leave the group. A FencedError is raised after leaving."""
+        try:
+            self.commit()
+        finally:
+            self._forget(list(self._partitions))
+            self._log.close()
+
     def progress(self) -> list[Progress]:
         """How far each partition of this worker is."""
         now_s = self._now()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from millstream.adapters.kafka import framelog
 from millstream.adapters.kafka.connection import Connection
@@ -50,17 +51,15 @@ class Copier:
         read = self.read
         if not read:
             return
-        try:
+        with suppress(TransactionAbortedError):  # the log says again where to go on
             self.log.commit(
                 [(partition, json.dumps(offsets).encode()) for partition, offsets in read.items()],
                 {partition: Bookmark(offset=offsets[-1] + 1, note="n") for partition, offsets in read.items()},
             )
-        except TransactionAbortedError:
-            pass  # the log says again where to go on
         self.read = {}
 
 
-def main(brokers: str, topic: str, group: str, slot: str, fault: str | None, after: int) -> None:
+def main(*, brokers: str, topic: str, group: str, slot: str, fault: str | None, after: int) -> None:
     left = after
 
     def kill(point: str) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from adapters.kafka.listening import LIMIT_S, Share, connection, poll
 from millstream.adapters.kafka.framelog import KafkaFrameLog
-from millstream.errors import TransactionAbortedError
+from millstream.errors import BrokerError, TransactionAbortedError
 from millstream.ports.framelog import Bookmark
 from servers.kafka import Kafka, OwnKafka
 
@@ -65,6 +66,43 @@ def wait_for(kafka: Kafka, topic: str, frames: int) -> dict[int, list[int]]:
     while sum(map(len, (found := counted(kafka, topic)).values())) < frames:
         assert time.monotonic() < limit, {partition: len(each) for partition, each in found.items()}
     return found
+
+
+def test_a_topic_that_was_made_anew_is_not_counted_as_if_it_were_the_old_one(kafka: Kafka) -> None:
+    """A position beyond the end of the topic is one clear line."""
+    topic, share = filled(kafka, 10), Share()
+    place = connection(kafka, topic)
+    log = KafkaFrameLog(place, transactional_id=f"{place.group}-0")
+    poll(log, share, lambda: share.ends == {0: 10, 1: 10})
+    log.commit([], {0: Bookmark(offset=25)})
+    log.close()
+
+    log = KafkaFrameLog(place, transactional_id=f"{place.group}-0")
+    with pytest.raises(BrokerError, match="partition 0 ends at 10, but 25 of it were read"):
+        poll(log, share, lambda: False)
+    log.close()
+
+
+def test_frames_that_retention_deleted_before_they_were_read_are_told(kafka: Kafka) -> None:
+    """The count goes on at the first that is left."""
+    topic, share, told = filled(kafka, 10), Share(), list[str]()
+    place = connection(kafka, topic)
+    log = KafkaFrameLog(place, transactional_id=f"{place.group}-0")
+    poll(log, share, lambda: share.ends == {0: 10, 1: 10})
+    log.commit([], {0: Bookmark(offset=2), 1: Bookmark(offset=10)})
+    log.close()
+    admin = kafka.admin()
+    admin.delete_records([TopicPartition(topic, 0, 6)])[TopicPartition(topic, 0, 6)].result(LIMIT_S)
+
+    log = KafkaFrameLog(place, transactional_id=f"{place.group}-0", tell=told.append)
+    share.ends.clear()
+    poll(log, share, lambda: share.ends == {0: 10, 1: 10})
+    log.close()
+
+    assert share.offsets == {0: [6, 7, 8, 9], 1: []}
+    assert told == [
+        f"kafka: {kafka.address}: {topic}: partition 0: retention deleted up to 4 frames before they were read"
+    ]
 
 
 def filled(kafka: Kafka, frames: int, *, partitions: int = 2) -> str:
@@ -127,11 +165,11 @@ def test_workers_that_come_and_go_at_random_lose_and_double_nothing(kafka: Kafka
         working[0] = start(kafka, topic, slot=0)
     found = wait_for(kafka, topic, 18_000)
 
-    assert found == dict.fromkeys(range(3), list(range(6000)))
+    assert found == {partition: list(range(6000)) for partition in range(3)}
 
 
 def test_counting_survives_a_restart_of_the_broker(own_kafka: OwnKafka, capfd: pytest.CaptureFixture[str]) -> None:
-    """Polling and committing wait for the broker, nothing is lost or doubled, and nothing is written to the terminal."""
+    """Polling and committing wait for the broker; nothing is lost, doubled, or written to the terminal."""
     topic, share, told = own_kafka.topic(), Share(), list[str]()
     own_kafka.send(topic, [b"before"] * 10)
     place = connection(own_kafka, topic)

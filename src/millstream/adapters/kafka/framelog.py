@@ -20,16 +20,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from millstream.adapters.kafka import start as starting
 from millstream.adapters.kafka import topics as made
-from millstream.adapters.kafka.connection import RECORD_BYTES, Connection, quiet_logger
+from millstream.adapters.kafka.carrying import check_note, copy_of
+from millstream.adapters.kafka.connection import Connection, quiet_logger
 from millstream.adapters.kafka.fetching import Fetcher
 from millstream.adapters.kafka.patience import Patience, Tell, is_passing, service_error
 from millstream.adapters.kafka.runs import follow, runs, take, without_events
-from millstream.adapters.kafka.start import FRESH
+from millstream.adapters.kafka.start import FRESH, first_left
 from millstream.adapters.kafka.topics import Topics
 from millstream.adapters.kafka.transactions import Fault, Record, Transactions
 from millstream.core.moment import Start
-from millstream.errors import BrokerError, FencedError, InvalidValueError, TransactionAbortedError
-from millstream.ports.framelog import NOTE_LIMIT, Bookmark, CaughtUp, DeadLetter, Rebalanced, Run
+from millstream.errors import BrokerError, FencedError, TransactionAbortedError
+from millstream.ports.framelog import Bookmark, CaughtUp, DeadLetter, Rebalanced, Run
 
 MOST_FRAMES = 4_096
 """Frames of one poll: few enough to stay in the processor's cache, many enough to share the cost of the call."""
@@ -106,23 +107,11 @@ class KafkaFrameLog:
         """
         self._listener = rebalanced
         try:
-            if self._rewinds:
-                self._rewind()
-            changes = self._changes
-            messages = take(self._consumer, most=MOST_FRAMES, timeout_s=timeout_s)
+            return self._poll(timeout_s)
         except KafkaException as exception:
             raise service_error(exception, brokers=self._connection.brokers) from None
         finally:
             self._listener = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        if self._rewinds:
-            return ()  # a commit inside of a rebalance was aborted: none of this may be counted
-        if not messages:
-            self._patience.look(lambda attempt_s: self._consumer.list_topics(self._topic, timeout=attempt_s))
-            return ()
-        return self._read(messages, is_new_share=changes != self._changes)
 
     def commit(
         self,
@@ -132,16 +121,16 @@ class KafkaFrameLog:
     ) -> None:
         """See `FrameLog`. Raises InvalidValueError for a note that is too long, before anything is written."""
         for partition, bookmark in bookmarks.items():
-            _check_note(partition, bookmark.note)
+            check_note(partition, bookmark.note)
         touched = {partition for partition, _ in deltas} | {each.partition for each in dead_letters} | set(bookmarks)
         if not touched:
             return
-        if not touched <= self._next.keys():
+        if self._rewinds or not touched <= self._next.keys():
             self._rewinds = True
-            raise TransactionAbortedError(f"partitions {sorted(touched - self._next.keys())} belong to another worker")
+            raise TransactionAbortedError(f"of partitions {sorted(touched)} some are not, or no longer, this worker's")
         moved = {each: bookmarks.get(each) or self._committed[each] for each in touched}
         records = [Record(self._connection.deltas, payload, partition=each) for each, payload in deltas]
-        records += [self._dead_letter(each) for each in dead_letters]
+        records += [copy_of(each, source=self._topic, topic=self._dead_letters) for each in dead_letters]
         try:
             self._transactions.commit(
                 records,
@@ -194,6 +183,21 @@ class KafkaFrameLog:
     def _ensure_topics(self, partitions: int) -> None:
         self._topics.ensure(self._connection.deltas, partitions=partitions, config=made.DELTAS)
         self._topics.ensure(self._dead_letters, partitions=1, config=made.DEAD_LETTERS)
+
+    def _poll(self, timeout_s: float) -> Sequence[Run | CaughtUp]:
+        if self._rewinds:
+            self._rewind()
+        changes = self._changes
+        messages = take(self._consumer, most=MOST_FRAMES, timeout_s=timeout_s)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        if self._rewinds:
+            return ()  # a commit inside of a rebalance was aborted: none of this may be counted
+        if not messages:
+            self._patience.look(lambda attempt_s: self._consumer.list_topics(self._topic, timeout=attempt_s))
+            return ()
+        return self._read(messages, is_new_share=changes != self._changes)
 
     def _read(self, messages: list[Message], *, is_new_share: bool) -> Sequence[Run | CaughtUp]:
         records, ended = without_events(messages, trouble=self._trouble)
@@ -254,16 +258,10 @@ class KafkaFrameLog:
         self._changes += 1
         self._rewinds = False
         self._paused = set()
-        found = starting.committed(self._consumer, topic=self._topic, partitions=partitions, patience=self._patience)
-        self._committed = {each: self._mark(each, place) for each, place in found.items()}
+        found = starting.positions(self._consumer, topic=self._topic, partitions=partitions, patience=self._patience)
+        self._committed = {each: Bookmark(offset=at.offset, note=at.metadata or "") for each, at in found.items()}
         self._next = {each: mark.offset for each, mark in self._committed.items()}
         return {each: None if mark.note == FRESH else mark for each, mark in self._committed.items()}
-
-    def _mark(self, partition: int, place: TopicPartition) -> Bookmark:
-        if place.offset > starting.NOWHERE:
-            return Bookmark(offset=place.offset, note=place.metadata or "")
-        first = starting.first_offset(self._consumer, topic=self._topic, partition=partition, patience=self._patience)
-        return Bookmark(offset=first, note=FRESH)
 
     def _rewind(self) -> None:
         """Go back to what is committed, and tell the listener as if it were new."""
@@ -283,21 +281,11 @@ class KafkaFrameLog:
         """Partitions at what comes next of each."""
         return [TopicPartition(self._topic, each, self._next.get(each, 0)) for each in sorted(partitions)]
 
-    def _dead_letter(self, letter: DeadLetter) -> Record:
-        value = letter.value
-        headers = [("reason", letter.reason), ("topic", self._topic)]
-        headers += [("partition", str(letter.partition)), ("offset", str(letter.offset))]
-        if value is not None and len(value) > RECORD_BYTES:
-            headers.append(("cut-from-bytes", str(len(value))))
-            value = value[:RECORD_BYTES]
-        encoded = [(name, text.encode()) for name, text in headers]
-        return Record(self._dead_letters, value, key=f"{letter.partition}:{letter.offset}", headers=encoded)
-
     def _trouble(self, error: KafkaError, message: Message) -> None:
         if error.fatal():
             raise FencedError(reason=error.str())
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the name librdkafka gives it
-            self._skip_what_is_gone(-1 if (partition := message.partition()) is None else partition)
+            self._skip_what_is_gone(message)
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             raise BrokerError(
                 brokers=self._connection.brokers, reason=f"{self._topic}: {error.str()}", hint="was it deleted?"
@@ -305,30 +293,13 @@ class KafkaFrameLog:
         elif not is_passing(error):
             self._tell(f"{self._connection.url}: {error.str()}")
 
-    def _skip_what_is_gone(self, partition: int) -> None:
-        """The next offset is not there: too old, which costs frames, or beyond the end, which is another topic."""
-        if partition not in self._next:
+    def _skip_what_is_gone(self, message: Message) -> None:
+        partition = message.partition()
+        if partition is None or partition not in self._next:
             return
         low, high = starting.limits(self._consumer, topic=self._topic, partition=partition, patience=self._patience)
-        wanted = self._next[partition]
-        if wanted > high:
-            raise BrokerError(
-                brokers=self._connection.brokers,
-                reason=f"{self._topic}: partition {partition} ends at {high}, but {wanted} of it were read",
-                hint="if it was deleted and made again, count it under another --group, or reset this one",
-            )
-        lost = low - wanted
-        self._tell(
-            f"{self._connection.url}: retention deleted {lost} frames of partition {partition} before they were read"
+        where = f"{self._topic}: partition {partition}"
+        self._next[partition] = first_left(
+            self._next[partition], low=low, high=high, brokers=self._connection.brokers, where=where, tell=self._tell
         )
-        self._next[partition] = low
         self._consumer.seek(TopicPartition(self._topic, partition, low))
-
-
-def _check_note(partition: int, note: str) -> None:
-    if len(note) > NOTE_LIMIT or not note.isascii():
-        raise InvalidValueError(
-            name=f"note of partition {partition}",
-            expected=f"at most {NOTE_LIMIT} ASCII characters",
-            found=f"{len(note)} characters" + ("" if note.isascii() else ", not ASCII"),
-        )

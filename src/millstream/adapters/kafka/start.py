@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from millstream.adapters.kafka.patience import Patience, Tell
 from millstream.core.moment import Edge, Start
+from millstream.errors import BrokerError
 
 FRESH = "fresh"
 """The note of a position that nothing was read from yet."""
@@ -34,9 +35,31 @@ def committed(
     return {each.partition: each for each in found}
 
 
-def first_offset(consumer: Consumer, *, topic: str, partition: int, patience: Patience) -> int:
-    """The offset of the first record that is still there."""
-    return limits(consumer, topic=topic, partition=partition, patience=patience)[0]
+def positions(
+    consumer: Consumer, *, topic: str, partitions: list[int], patience: Patience
+) -> dict[int, TopicPartition]:
+    """Where to go on in each partition: what is committed, or the first record that is left, with the note `FRESH`."""
+    found = committed(consumer, topic=topic, partitions=partitions, patience=patience)
+    for partition, place in found.items():
+        if place.offset <= NOWHERE:
+            first, _ = limits(consumer, topic=topic, partition=partition, patience=patience)
+            found[partition] = TopicPartition(topic, partition, first, metadata=FRESH)
+    return found
+
+
+def first_left(wanted: int, *, low: int, high: int, brokers: str, where: str, tell: Tell) -> int:
+    """Where to go on when the offset that comes next is not there.
+
+    What is too old costs frames, which is told. One beyond the end is of another topic: raises BrokerError.
+    """
+    if wanted > high:
+        raise BrokerError(
+            brokers=brokers,
+            reason=f"{where} ends at {high}, but {wanted} of it were read",
+            hint="if it was deleted and made again, count it under another --group, or reset this one",
+        )
+    tell(f"kafka: {brokers}: {where}: retention deleted up to {low - wanted} frames before they were read")
+    return low
 
 
 def limits(consumer: Consumer, *, topic: str, partition: int, patience: Patience) -> tuple[int, int]:
