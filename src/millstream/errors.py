@@ -284,3 +284,13 @@ class UnreadableFileError(MillstreamError):
     def __init__(self, *, expected: str, found: str, hint: str) -> None:
         self.expected, self.found = expected, found
         super().__init__(f"file: expected {expected}, found {found}; {hint}")
+
+
+class NoCountError(MillstreamError):
+    """A window is asked for where nothing was counted."""
+
+    def __init__(self, *, state: str) -> None:
+        super().__init__(
+            f"expected a count with its state in {state}, found none; name the topic that is counted, as in "
+            "`millstream explain window minute:1468244340 kafka://localhost:9092/clicks`, or the folder with --state"
+        )

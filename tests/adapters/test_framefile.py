@@ -50,7 +50,7 @@ def store(folder: Path, data: bytes, *, kind: str) -> str:
     """Store `data` as two members of a file of that kind; returns its path."""
     path = folder / f"frames.jsonl{kind}"
     half = len(data) // 2
-    pack = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}.get(kind, bytes)
+    pack = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor(write_checksum=True).compress}.get(kind, bytes)
     path.write_bytes(pack(data[:half]) + pack(data[half:]))
     return str(path)
 

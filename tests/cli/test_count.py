@@ -13,7 +13,9 @@ pytest.importorskip("datasketches")
 
 from millstream import simulate
 from millstream.cli import main
+from millstream.cli.count_display import TerminalSink
 from millstream.config import CountConfig, read_count_config
+from millstream.counting.model import Result, Size, Status
 from millstream.errors import ConfigurationError
 
 FRAMES = 3_000
@@ -166,6 +168,46 @@ def test_state_is_only_used_when_it_is_named(here: Path, monkeypatch: pytest.Mon
     with (here / "frames.jsonl").open("a") as file:
         file.write('{"uid":"late","ts":1500000000}\n')
     assert main([*words, "--state", "state"]) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"what is this", b"\x81\xa7version\x63"])
+def test_a_state_that_cannot_be_used_is_told(here: Path, capsys: pytest.CaptureFixture[str], damage: bytes) -> None:
+    """A checkpoint that was damaged, or written by another version, is refused, and the output is left alone."""
+    words = ["count", "frames.jsonl", "--output", "users.jsonl", "--quiet", "--state", "state"]
+    main(words)
+    before = (here / "users.jsonl").read_bytes()
+    (here / "state" / "count").write_bytes(damage)
+
+    assert main(words) == 2
+
+    assert "state/count: expected " in capsys.readouterr().err
+    assert (here / "users.jsonl").read_bytes() == before
+
+
+def test_a_stop_for_losses_goes_on_when_they_are_allowed(here: Path) -> None:
+    """With a state folder the same command with --allow-loss ends as if losses had always been allowed."""
+    (here / "bad.jsonl").write_bytes((here / "frames.jsonl").read_bytes() + b"no frame\n" * 6_000)
+    words = ["count", "bad.jsonl", "frames.jsonl", "--quiet"]
+
+    assert main([*words, "--output", "a.jsonl", "--state", "state"]) == 4
+    assert main([*words, "--output", "a.jsonl", "--state", "state", "--allow-loss"]) == 0
+    assert main([*words, "--output", "b.jsonl", "--allow-loss"]) == 0
+
+    assert (here / "a.jsonl").read_bytes() == (here / "b.jsonl").read_bytes()
+    assert (here / "a.rejects.jsonl").read_bytes() == (here / "b.rejects.jsonl").read_bytes()
+
+
+def test_a_terminal_gets_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """Days are shown in the zone that they were asked for in, estimates with their bounds."""
+    sink = TerminalSink(zone="Europe/Zurich")
+    day = Result(
+        by=Size.DAY, start=1_499_983_200, end=1_500_069_600, users=1_000, low=990, high=1_010, exact=False,
+        status=Status.ONTIME, revision=1, frames=5_000, late=0, watermark=None,
+    )  # fmt: skip
+
+    sink.write(day.encode() + b"\n")
+
+    assert capsys.readouterr().out == "day    2017-07-14 00:00 CEST  1,000 users (990 to 1,010), 5,000 frames, ontime\n"
 
 
 def test_a_pipe_counts_as_the_file_does(here: Path) -> None:

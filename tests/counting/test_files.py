@@ -124,6 +124,26 @@ def test_readers_change_nothing(overlapping: list[Path]) -> None:
 
 
 @pytest.mark.slow
+def test_readers_that_may_hardly_read_ahead_still_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little may wait, the file whose turn it is gets read: many files, longer than a stride, never hang."""
+    for name, value in (("FRAMES_AHEAD", 0), ("STRIDES_AHEAD", 1), ("REQUESTS", 1)):
+        monkeypatch.setattr(f"millstream.counting.readers.{name}", value)
+    times = range(START_S, START_S + 200_000, 2)
+    lines = [b'{"uid":"u%d","ts":%d,"more":"%0200d"}\n' % (time_s % 97, time_s, 0) for time_s in times]
+    paths = []
+    for number in range(12):
+        part = b"".join(lines[number // 4 :: 3])
+        paths.append(tmp_path / (f"{number}.jsonl" + (".gz" if number % 2 else "")))
+        paths[-1].write_bytes(gzip.compress(part, 1) if number % 2 else part)
+
+    alone = count_files(paths)
+    helped = count_files(paths, supply=partial(ReadAhead, scanner=PythonScanner, processes=2))
+
+    assert helped.results == alone.results
+    assert alone.report.totals.lost == 0
+
+
+@pytest.mark.slow
 def test_a_reader_that_is_killed_is_told(tmp_path: Path) -> None:
     """When a reading process is gone, the count ends with a line that says so, and does not hang."""
     path = tmp_path / "frames.jsonl"

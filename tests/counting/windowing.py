@@ -18,6 +18,7 @@ MINUTE_LIMIT, WINDOW_LIMIT = 14, 10
 GRACE_S = 120
 BORDER = 1_609_459_200
 """The start of 2021 in UTC, where a minute, an hour, a day, a month and a year end together."""
+START = BORDER - 900
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def delta(minute: int, *numbers: int, frames: int | None = None, counted: int = 
     return Delta(minute=minute, users=users(*numbers), frames=frames, counted=counted, late=late)
 
 
-_MINUTES = st.one_of(st.integers(-4, 4), st.integers(-70, 70), st.sampled_from([-1500, -31, -30, 29, 30, 1439, 1440]))
+_MINUTES = st.one_of(st.integers(-14, 4), st.integers(-70, 70), st.sampled_from([-1500, -31, -30, 29, 30, 1439, 1440]))
 _COUNTED = st.sampled_from([ALL_SIZES] * 6 + [ALL_SIZES & ~1, ALL_SIZES & ~3, ALL_SIZES & ~7])
 _DELTAS = st.builds(
     lambda minute, numbers, again, counted, late: delta(
@@ -78,7 +79,7 @@ _DELTAS = st.builds(
     _COUNTED,
     st.sampled_from([0, 0, 1, 3, ALL_SIZES]),
 )
-_ADVANCES = st.builds(Advance, st.sampled_from([0, 1, 30, 60, 61, 120, 180, 3600, 90_000]))
+_ADVANCES = st.builds(Advance, st.sampled_from([0, 1, 30, 60, 61, 120, 180, 300, 3600, 90_000]))
 STEPS = st.lists(
     st.one_of(st.builds(Add, _DELTAS), st.builds(Add, _DELTAS), _ADVANCES, st.builds(Silence)), max_size=30
 )
@@ -96,10 +97,10 @@ STEPS_WITH_EARLY = st.lists(
 
 @dataclass
 class Driver:
-    """Takes steps with windows; time starts an hour and a half before the border."""
+    """Takes steps with windows; time starts a quarter of an hour before the border."""
 
     windows: Windows
-    at_s: int = BORDER - 5400
+    at_s: int = START
     now_s: float = 0.0
 
     def take(self, step: Step) -> list[Result]:
@@ -123,7 +124,7 @@ class Truth:
 
     calendar: Calendar
     exact: bool = False
-    at_s: int = BORDER - 5400
+    at_s: int = START
     watermark: int | None = None
     refused: int = 0
     users: dict[Window, list[np.ndarray]] = field(default_factory=dict)

@@ -40,6 +40,11 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
         "  tail -F frames.jsonl | millstream count - --emit early",
         parents=parents,
     )
+    parser.description = (
+        "Count unique users per minute, hour, day, week, month and year in JSON frames. Without --state a count of "
+        "files starts afresh and replaces its output; with it, the same command goes on after a stop or a crash, and "
+        "the output is what it would have been (on standard output, results since the last checkpoint may come again)."
+    )
     parser.add_argument(
         "sources", metavar="SOURCE", nargs="+", help="-, files (.jsonl, .gz, .zst), or kafka://HOST:PORT/TOPIC"
     )

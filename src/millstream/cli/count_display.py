@@ -137,9 +137,8 @@ class TerminalSink:
 
     def _text(self, result: Result) -> str:
         start = datetime.fromtimestamp(result.start, UTC if result.by in {Size.MINUTE, Size.HOUR} else self._zone)
-        users = (
-            f"{result.users:,} users" if result.exact else f"{result.users:,} users ({result.low:,} to {result.high:,})"
-        )
+        bounds = "" if result.exact else f" ({result.low:,} to {result.high:,})"
+        users = f"{counted(result.users, 'user')}{bounds}"
         status = "" if result.status is Status.FINAL else f", {result.status}"
         return f"{result.by:6} {start:%Y-%m-%d %H:%M %Z}  {users}, {counted(result.frames, 'frame')}{status}"
 

@@ -1,8 +1,9 @@
-"""`millstream explain`: why a batch or a file is where it is, in plain words."""
+"""`millstream explain`: why a batch, a file or a window is where it is, in plain words."""
 
 import argparse
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from millstream.cli.arguments import Verbs, add_command
 from millstream.cli.ledger_access import find_batch_or_file, look_around, open_ledger
@@ -10,6 +11,7 @@ from millstream.cli.output import STATE_STYLES, print_json, say, stdout_console,
 from millstream.cli.reasons import Case, explain_batch, explain_file
 from millstream.core.queries import ReadAttempts, ReadBatches, ReadEvents, ReadQueuePosition
 from millstream.core.rows import BatchRow, FileRow
+from millstream.errors import ConfigurationError, MissingExtraError
 from millstream.ports import Ledger
 
 
@@ -18,15 +20,28 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
     parser = add_command(
         verbs,
         name="explain",
-        summary="Say in plain words why a batch or a file is where it is.",
-        example="millstream explain clicks-00000017\n  millstream explain incoming/a.csv",
+        summary="Say in plain words why a batch, a file or a window is where it is.",
+        example="millstream explain clicks-00000017\n  millstream explain incoming/a.csv\n"
+        "  millstream explain window minute:1468244340\n"
+        "  millstream explain window day:1468195200 kafka://localhost:9092/clicks",
         parents=parents,
     )
-    parser.add_argument("name", metavar="BATCH|FILE", help="a batch id or the path of a file")
+    parser.add_argument(
+        "words",
+        metavar="BATCH|FILE|window SIZE:START [TOPIC]",
+        nargs="+",
+        help="a batch id, the path of a file, or a window of a count: the one of this state folder, or of the topic",
+    )
+    parser.add_argument("--group", metavar="NAME", help="the group that counts the topic (default: millstream-count)")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.words[0] == "window" and len(args.words) > 1:
+        return _run_window(args)
+    if len(args.words) > 1:
+        raise ConfigurationError([f"explain: expected one batch, file or window, found {len(args.words)} words"])
+    args.name = args.words[0]
     name, state, because = asyncio.run(_explain(args.name, folder=args.state))
     if wants_json(args):
         print_json({"id": name, "state": state, "because": because})
@@ -35,6 +50,24 @@ def _run(args: argparse.Namespace) -> int:
     say(console, f"{name}: {state}", style=STATE_STYLES.get(state, "bold"))
     for sentence in because:
         say(console, f"  {sentence}")
+    return 0
+
+
+def _run_window(args: argparse.Namespace) -> int:
+    key, *address = args.words[1:]
+    if len(address) > 1:
+        raise ConfigurationError([f"explain: expected a window and at most one topic, found {args.words[1:]}"])
+    try:
+        from millstream.wiring.explain_count import explain_count  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(extra="count", feature="millstream explain window") from error
+    because = explain_count(key, state=Path(args.state), address=next(iter(address), None), group=args.group)
+    if wants_json(args):
+        print_json({"window": key, "because": because})
+        return 0
+    console = stdout_console()
+    for number, sentence in enumerate(because):
+        say(console, ("  " if number else "") + sentence, style="" if number else "bold")
     return 0
 
 

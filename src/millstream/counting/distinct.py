@@ -147,7 +147,7 @@ class UserSet:
 
     def join(self, portion: Portion) -> None:
         """Add a portion, by its sketch when this set is one. Raises ValueError for a sketch when all are kept."""
-        if self._union is None and portion.users is not None:
+        if self._union is None and portion.users is not None and not self._is_beyond(len(portion.users)):
             self.add(portion.users)
             return
         self._settle()
@@ -213,8 +213,11 @@ class UserSet:
             if len(users):
                 self._fresh.append(users)
                 self._settled = _merged(self._settled, users)
-        if self._limit is not None and len(self._settled) > self._limit:
+        if self._is_beyond(len(self._settled)):
             self._promote()
+
+    def _is_beyond(self, count: int) -> bool:
+        return self._limit is not None and count > self._limit
 
     def _promote(self) -> None:
         if self._limit is None:

@@ -8,7 +8,7 @@ its sentence.
 from datetime import UTC, datetime
 
 from millstream.counting.frontier import Known
-from millstream.counting.model import SIZES, Result, Size, Status
+from millstream.counting.model import SIZES, Result, Size, Status, Window
 from millstream.counting.openwindow import Standing
 from millstream.counting.status import CountStatus
 
@@ -25,20 +25,22 @@ def explain_window(status: CountStatus, key: str, *, now_s: float) -> list[str]:
 
     `now_s` is wall-clock time. Times are told in UTC. Never raises for what `key` is.
     """
-    wrong = _wrong(key)
+    wrong = wrong_key(key)
     if wrong:
         return [wrong]
     result = status.closed.get(key)
     if result is not None and result.status is Status.FINAL:
-        return _closed(result)
+        return closed_lines(result)
     standing = next((one for one in status.open if one.window.key == key), None)
     if standing is None:
         return _unknown(status, key)
-    return [_headline(status, standing), *_counts(standing), *_waits(status, standing, now_s=now_s)]
+    control = status.control
+    headline = open_headline(standing.window, watermark=control.watermark, grace_s=control.grace_s)
+    return [headline, *standing_counts(standing), *_waits(status, standing, now_s=now_s)]
 
 
-def _wrong(key: str) -> str | None:
-    """What is wrong with a key."""
+def wrong_key(key: str) -> str | None:
+    """What is wrong with the name of a window; None when it is one."""
     name, _, start = key.partition(":")
     if name not in SIZES or not start.isdecimal():
         return f"{key} is no window: expected a size ({', '.join(SIZES)}) and a start, like minute:1468244340"
@@ -48,7 +50,8 @@ def _wrong(key: str) -> str | None:
     return None
 
 
-def _closed(result: Result) -> list[str]:
+def closed_lines(result: Result) -> list[str]:
+    """About a window that is final."""
     users = (
         f"{result.users:,} users"
         if result.exact
@@ -57,7 +60,7 @@ def _closed(result: Result) -> list[str]:
     return [
         f"{result.key} ({_span(result.start, result.end)}) is closed: final, and never revised",
         f"{users} in {_frames(result.frames, result.late)}; revision {result.revision}",
-        f"it became final when the watermark had reached {_at(result.watermark)}",
+        f"it became final when the watermark had reached {moment(result.watermark)}",
     ]
 
 
@@ -66,27 +69,28 @@ def _unknown(status: CountStatus, key: str) -> list[str]:
     if watermark is None or start >= watermark:
         return [
             f"{key} is not open: no frame of it has been counted yet",
-            f"the watermark is {_at(watermark)}",
+            f"the watermark is {moment(watermark)}",
         ]
     return [
         (
             f"{key} is not open: it became final earlier than the last {len(status.closed):,} windows that did, "
             "or no frame of it was ever counted, or windows of this size are not put out"
         ),
-        f"the watermark is {_at(watermark)}; what was final stays in the results",
+        f"the watermark is {moment(watermark)}; what was final stays in the results",
     ]
 
 
-def _headline(status: CountStatus, standing: Standing) -> str:
-    window, watermark = standing.window, status.control.watermark
+def open_headline(window: Window, *, watermark: int | None, grace_s: int) -> str:
+    """What an open window waits for."""
     span = _span(window.start, window.end)
     if watermark is None or watermark < window.end:
-        return f"{window.key} ({span}) is open: it ends when the watermark reaches {_at(window.end)}"
-    final = _at(window.end + status.control.grace_s)
+        return f"{window.key} ({span}) is open: it ends when the watermark reaches {moment(window.end)}"
+    final = moment(window.end + grace_s)
     return f"{window.key} ({span}) has ended and takes late frames: it is final when the watermark reaches {final}"
 
 
-def _counts(standing: Standing) -> list[str]:
+def standing_counts(standing: Standing) -> list[str]:
+    """What is in an open window, and what was said of it."""
     counted = f"{_frames(standing.frames, standing.late)} so far"
     if standing.status is None:
         return [f"{counted}; nothing was put out yet"]
@@ -99,7 +103,7 @@ def _waits(status: CountStatus, standing: Standing, *, now_s: float) -> list[str
     control, frontier = status.control, status.frontier
     ended = control.watermark is not None and control.watermark >= standing.window.end
     target = standing.window.end + (control.grace_s if ended else 0)
-    lines = [f"the watermark is {_at(control.watermark)}{_distance(control.watermark, target)}"]
+    lines = [f"the watermark is {moment(control.watermark)}{_distance(control.watermark, target)}"]
     if frontier.silent(partitions=control.partitions, now_s=now_s):
         return [*lines, "all partitions are idle: nothing moves event time until newer frames come"]
     holding = [
@@ -122,7 +126,7 @@ def _reason(number: int, known: Known | None, *, now_s: float) -> str:
     if known is None:
         return f"{name} has not been reported yet: no worker has read it"
     at = (
-        f"its watermark is {_at(known.watermark)}"
+        f"its watermark is {moment(known.watermark)}"
         if known.watermark is not None
         else "it has too few frames for a clock"
     )
@@ -147,11 +151,11 @@ def _distance(watermark: int | None, target: int) -> str:
 
 
 def _span(start: int, end: int) -> str:
-    return f"{_at(start)} to {_at(end)}"
+    return f"{moment(start)} to {moment(end)}"
 
 
-def _at(time_s: int | None) -> str:
-    """A moment of event time."""
+def moment(time_s: int | None) -> str:
+    """A moment of event time, in UTC."""
     return "not known yet" if time_s is None else f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S}"
 
 

@@ -6,7 +6,6 @@ under the same transactional id ends what its predecessor left open. The state f
 workers, under a lock, because two that used one id would fence each other for ever.
 """
 
-import json
 import os
 import signal
 import time
@@ -30,13 +29,12 @@ from millstream.counting.windows import Emit
 from millstream.counting.worker import Progress, StageOne, StageOneSettings
 from millstream.errors import ConfigurationError, InvalidValueError
 from millstream.runtime.supervisor import Link, MemberSpec, Supervisor
+from millstream.wiring.explain_count import note_last_count
 
 STEP_S = 0.2
 NEWS_EVERY_S = 0.5
 MERGER = "merger"
 _OFF = "off"
-LAST_COUNT = "last-count.json"
-"""In the state folder: which count ran here last, so that `explain window` need not be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +110,7 @@ def count_kafka(count: KafkaCount, *, news: News, tell: Callable[[str], None], i
     folder = _folder(count)
     lock = StateLock(folder)
     try:
-        (Path(count.state) / LAST_COUNT).write_text(
-            json.dumps({"source": count.connection.url, "group": count.group}), encoding="utf-8"
-        )
+        note_last_count(Path(count.state), source=count.connection.url, group=count.group)
         members = [
             MemberSpec(name=f"worker {slot}", work=work, arguments=(count, f"{_state_id(folder)}-{slot}"))
             for slot in range(count.workers)
@@ -161,9 +157,8 @@ def work(link: Link, start: int, count: KafkaCount, member_id: str) -> None:
         if time.monotonic() - told_s > NEWS_EVERY_S:
             told_s = time.monotonic()
             link.news(_worker_news(stage, scanner))
-    stage.commit()
+    stage.close()
     link.news(_worker_news(stage, scanner))
-    log.close()
 
 
 def merge(link: Link, start: int, count: KafkaCount) -> None:
@@ -227,7 +222,7 @@ def _faults(count: KafkaCount, start: int) -> Faults:
 
 def _folder(count: KafkaCount) -> Path:
     """The part of the state folder that belongs to this group."""
-    folder = Path(count.state) / "count" / count.group
+    folder = Path(count.state) / "live" / count.group
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

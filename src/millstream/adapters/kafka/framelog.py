@@ -32,7 +32,7 @@ from millstream.core.moment import Start
 from millstream.errors import BrokerError, FencedError, TransactionAbortedError
 from millstream.ports.framelog import Bookmark, CaughtUp, DeadLetter, Rebalanced, Run
 
-MOST_FRAMES = 4_096
+MOST_FRAMES = 2_048
 """Frames of one poll: few enough to stay in the processor's cache, many enough to share the cost of the call."""
 
 _POLL_LIMIT_MS = 300_000
@@ -267,10 +267,12 @@ class KafkaFrameLog:
         """Go back to what is committed, and tell the listener as if it were new."""
         paused = self._paused
         bookmarks = self._own(sorted(self._next))
-        with suppress(KafkaException):  # no longer ours: the group says so next
+        try:
             self._consumer.resume(self._places(paused))
             for place in self._places(self._next):
                 self._consumer.seek(place)
+        except KafkaException:  # one that is not being read just now cannot be moved
+            self._consumer.assign(self._places(self._next))
         self._tell_assigned(bookmarks)
 
     def _tell_assigned(self, bookmarks: Mapping[int, Bookmark | None]) -> None:
@@ -297,9 +299,8 @@ class KafkaFrameLog:
         partition = message.partition()
         if partition is None or partition not in self._next:
             return
-        low, high = starting.limits(self._consumer, topic=self._topic, partition=partition, patience=self._patience)
+        limits = starting.limits(self._consumer, topic=self._topic, partition=partition, patience=self._patience)
         where = f"{self._topic}: partition {partition}"
-        self._next[partition] = first_left(
-            self._next[partition], low=low, high=high, brokers=self._connection.brokers, where=where, tell=self._tell
-        )
-        self._consumer.seek(TopicPartition(self._topic, partition, low))
+        brokers, wanted = self._connection.brokers, self._next[partition]
+        self._next[partition] = first_left(wanted, limits=limits, brokers=brokers, where=where, tell=self._tell)
+        self._consumer.assign(self._places(self._next))  # the client stopped to read it, so `seek` is refused

@@ -47,11 +47,12 @@ def positions(
     return found
 
 
-def first_left(wanted: int, *, low: int, high: int, brokers: str, where: str, tell: Tell) -> int:
+def first_left(wanted: int, *, limits: tuple[int, int], brokers: str, where: str, tell: Tell) -> int:
     """Where to go on when the offset that comes next is not there.
 
     What is too old costs frames, which is told. One beyond the end is of another topic: raises BrokerError.
     """
+    low, high = limits
     if wanted > high:
         raise BrokerError(
             brokers=brokers,
