@@ -67,32 +67,39 @@ def delta(minute: int, *numbers: int, frames: int | None = None, counted: int = 
     return Delta(minute=minute, users=users(*numbers), frames=frames, counted=counted, late=late)
 
 
-_MINUTES = st.one_of(st.integers(-14, 4), st.integers(-70, 70), st.sampled_from([-1500, -31, -30, 29, 30, 1439, 1440]))
-_COUNTED = st.sampled_from([ALL_SIZES] * 6 + [ALL_SIZES & ~1, ALL_SIZES & ~3, ALL_SIZES & ~7])
+_MINUTES = st.one_of(st.integers(-2, 1), st.integers(-5, 15), st.sampled_from([-1440, -70, -60, 30, 60, 1440, 44640]))
 _DELTAS = st.builds(
     lambda minute, numbers, again, counted, late: delta(
-        BORDER + 60 * minute, *numbers, frames=len(numbers) + again, counted=counted, late=late & counted
+        60 * minute, *numbers, frames=len(numbers) + again, counted=counted, late=late & counted
     ),
     _MINUTES,
     st.lists(st.integers(0, 40), min_size=1, max_size=12),
     st.integers(0, 3),
-    _COUNTED,
+    st.sampled_from([ALL_SIZES] * 6 + [ALL_SIZES & ~1, ALL_SIZES & ~3, ALL_SIZES & ~7]),
     st.sampled_from([0, 0, 1, 3, ALL_SIZES]),
 )
-_ADVANCES = st.builds(Advance, st.sampled_from([0, 1, 30, 60, 61, 120, 180, 300, 3600, 90_000]))
-STEPS = st.lists(
-    st.one_of(st.builds(Add, _DELTAS), st.builds(Add, _DELTAS), _ADVANCES, st.builds(Silence)), max_size=30
-)
+_ADDS = st.builds(Add, _DELTAS)
+_ADVANCES = st.builds(Advance, st.sampled_from([0, 1, 30, 60, 60, 61, 90, 120, 180, 600, 3600, 90_000]))
+_EARLY = st.builds(Early, st.sampled_from([0.0, 0.5, 1.0, 5.0, 30.0, 61.0]))
+
+
+def placed(steps: list[Step]) -> list[Step]:
+    """The steps with the minutes of deltas counted from where the watermark is at that moment."""
+    at_s, result = START, []
+    for step in steps:
+        match step:
+            case Advance(by_s):
+                at_s += by_s
+            case Add(relative):
+                step = Add(replace(relative, minute=at_s // 60 * 60 + relative.minute))  # noqa: PLW2901
+        result.append(step)
+    return result
+
+
+STEPS = st.lists(st.one_of(_ADDS, _ADDS, _ADVANCES, st.builds(Silence)), min_size=3, max_size=30).map(placed)
 STEPS_WITH_EARLY = st.lists(
-    st.one_of(
-        st.builds(Add, _DELTAS),
-        st.builds(Add, _DELTAS),
-        _ADVANCES,
-        st.builds(Silence),
-        st.builds(Early, st.sampled_from([0.0, 0.5, 1.0, 5.0, 30.0, 61.0])),
-    ),
-    max_size=30,
-)
+    st.one_of(_ADDS, _ADDS, _ADVANCES, st.builds(Silence), _EARLY), min_size=3, max_size=30
+).map(placed)
 
 
 @dataclass

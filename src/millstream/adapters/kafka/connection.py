@@ -1,8 +1,8 @@
 """Where a counting group reads and writes, and how its clients are set up.
 
 Theory of operation: everything a group writes for itself is named after it, so that a group and its input say all that
-is to be known. The fetch sizes are large and the pause of a full fetch queue short: with the defaults a reader waits for
-the broker more than half of the time.
+is to be known. The fetch sizes are large and the pause of a full fetch queue short: with the defaults a reader waits
+for the broker more than half of the time.
 """
 
 import logging

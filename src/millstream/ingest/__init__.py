@@ -1,0 +1,1 @@
+"""The file ingestion service: chunks of one big file, worked and published."""
