@@ -12,11 +12,13 @@ the signals of a terminal, and end when this side is gone, because that closes t
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 
 from millstream.counting.frames import FrameScanner
 from millstream.counting.part import Part
@@ -184,9 +186,21 @@ def _start(files: Sequence[FrameFile], scanner: Callable[[], FrameScanner]) -> _
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, files, scanner), name="millstream-reader", daemon=True)
-    process.start()
+    with _no_main():
+        process.start()
     theirs.close()
     return _Reader(process=process, pipe=ours)
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keep a spawned process from importing the main program again, which it has no use for."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _lost(reader: _Reader) -> ReaderLostError:
