@@ -22,7 +22,7 @@ from millstream.counting.faultpoints import (
     no_faults,
 )
 from millstream.counting.frontier import Frontier, Known
-from millstream.counting.identity import frames_identity
+from millstream.counting.identity import FIELDS, frames_identity
 from millstream.counting.model import ALL_SIZES, MINUTE_S, Delta, Result, Size, Status, Totals
 from millstream.counting.partial import unpack
 from millstream.counting.places import Places
@@ -51,6 +51,7 @@ class MergerSettings:
     exact: bool = False
     lateness_s: int = 5
     grace_s: int = 60
+    fields: str = FIELDS
     commit_every_s: float = 0.25
     urgent_every_s: float = 0.05
 
@@ -75,7 +76,9 @@ class Merger:
         self.aborts = 0
         """Transactions after which it started again."""
         self._log, self._settings, self._calendar, self._now, self._faults = log, settings, calendar, now, faults
-        self._identity = frames_identity(calendar=calendar, lateness_s=settings.lateness_s, grace_s=settings.grace_s)
+        self._identity = frames_identity(
+            fields=settings.fields, calendar=calendar, lateness_s=settings.lateness_s, grace_s=settings.grace_s
+        )
         self._windows = self._restored({})
         self._frontier = Frontier()
         self._places = Places(starts={}, saved={})

@@ -21,7 +21,7 @@ from millstream.counting.faultpoints import (
     no_faults,
 )
 from millstream.counting.frames import FrameScanner
-from millstream.counting.identity import frames_identity
+from millstream.counting.identity import FIELDS, frames_identity
 from millstream.counting.model import Totals
 from millstream.counting.partition import BLOCK, Partition, PartitionSettings, letters_of
 from millstream.errors import TransactionAbortedError
@@ -44,6 +44,7 @@ class StageOneSettings:
 
     clock: ClockSettings = field(default_factory=ClockSettings)
     grace_s: int = 60
+    fields: str = FIELDS
     idle_s: float = 10.0
     commit_every_s: float = 0.5
     commit_users: int = 65_536
@@ -93,7 +94,7 @@ class StageOne:
             block=settings.block,
         )
         self._identity = frames_identity(
-            calendar=calendar, lateness_s=settings.clock.lateness_s, grace_s=settings.grace_s
+            fields=settings.fields, calendar=calendar, lateness_s=settings.clock.lateness_s, grace_s=settings.grace_s
         )
         self._partitions: dict[int, Partition] = {}
         self._held: frozenset[int] | None = frozenset()

@@ -73,6 +73,11 @@ class KafkaCount:
         return Connection(brokers=self.brokers, topic=self.topic, group=self.group)
 
     @property
+    def fields(self) -> str:
+        """Which keys of a frame are read, as part of the rules that must not change."""
+        return f"uid {self.uid}, ts {self.ts}"
+
+    @property
     def clock(self) -> ClockSettings:
         """How far times are believed."""
         return ClockSettings(lateness_s=self.lateness_s)
@@ -141,7 +146,7 @@ def work(link: Link, start: int, count: KafkaCount, member_id: str) -> None:
     )
     link.on_stop = log.give_up
     settings = StageOneSettings(
-        clock=count.clock, grace_s=count.grace_s, idle_s=count.idle_s, dead_letters=count.copies
+        clock=count.clock, grace_s=count.grace_s, fields=count.fields, idle_s=count.idle_s, dead_letters=count.copies
     )
     scanner = PythonScanner(uid=count.uid, ts=count.ts)
     stage = StageOne(
@@ -184,6 +189,7 @@ def merge(link: Link, start: int, count: KafkaCount, member_id: str) -> None:
         exact=count.exact,
         lateness_s=count.lateness_s,
         grace_s=count.grace_s,
+        fields=count.fields,
     )
     merger = Merger(log, settings=settings, calendar=Calendar(count.zone), now=time.time, faults=faults)
     told_s = 0.0
