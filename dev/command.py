@@ -6,11 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dev import kafka
+from dev import azurite, chromium, kafka, postgres, rabbitmq, s3, temporal
 from dev.places import ServerError
 from dev.process import Running, find
 
-SERVERS = {module.NAME: module for module in (kafka,)}
+SERVERS = {module.NAME: module for module in (kafka, rabbitmq, postgres, temporal, azurite, s3, chromium)}
 
 
 def main() -> int:

@@ -28,12 +28,16 @@ STOP_LIMIT_S = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A server that was started: its kind, its process, its address, and the folder that is its own."""
+    """A server that was started: its kind, its process, its address, and the folder that is its own.
+
+    `farewell` is the signal that ends it in order.
+    """
 
     name: str
     pid: int
     address: str
     folder: str
+    farewell: int = signal.SIGTERM
 
     @property
     def is_alive(self) -> bool:
@@ -48,7 +52,7 @@ class Running:
 
     def stop(self) -> None:
         """End it, at first politely; idempotent. Its folder stays."""
-        for number, limit_s in ((signal.SIGTERM, STOP_LIMIT_S), (signal.SIGKILL, STOP_LIMIT_S)):
+        for number, limit_s in ((signal.Signals(self.farewell), STOP_LIMIT_S), (signal.SIGKILL, STOP_LIMIT_S)):
             self.send(signal.SIGCONT)
             self.send(number)
             if wait_until(lambda: not self.is_alive, limit_s=limit_s):
@@ -61,8 +65,12 @@ class Running:
         wait_until(lambda: not self.is_alive, limit_s=STOP_LIMIT_S)
 
     def forget(self) -> None:
-        """Delete its folder with all of its data."""
+        """Delete its folder with all of its data; what it started may still be writing while it ends."""
+        wait_until(self._is_forgotten, limit_s=STOP_LIMIT_S)
+
+    def _is_forgotten(self) -> bool:
         shutil.rmtree(self.folder, ignore_errors=True)
+        return not Path(self.folder).exists()
 
     def save(self) -> None:
         """Leave the record in its folder, whole or not at all."""
@@ -89,6 +97,7 @@ def launch(
     address: str,
     is_ready: Callable[[], bool],
     owner: int | None = None,
+    farewell: signal.Signals = signal.SIGTERM,
 ) -> Running:
     """Start a server and wait until it serves; `command` must name `folder`. It ends with the process `owner`.
 
@@ -98,7 +107,7 @@ def launch(
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    running = Running(name=name, pid=process.pid, address=address, folder=str(folder))
+    running = Running(name=name, pid=process.pid, address=address, folder=str(folder), farewell=farewell)
     if owner is not None:
         _watch(owner, running)
     if (

@@ -13,4 +13,12 @@ pytest.register_assert_rewrite(
     "millstream.testing.spool_suite",
 )
 
-pytest_plugins = ("servers.session", "servers.kafka")
+pytest_plugins = (
+    "servers.session",
+    "servers.kafka",
+    "servers.rabbitmq",
+    "servers.postgres",
+    "servers.temporal",
+    "servers.objects",
+    "servers.chromium",
+)

@@ -57,6 +57,19 @@ def windows(emit: Emit, *, zone: str = "UTC", exact: bool = False, sizes: int = 
     return Windows(calendar=Calendar(zone), grace_s=GRACE_S, emit=emit, exact=exact, sizes=sizes)
 
 
+def again(state: dict[str, bytes], emit: Emit, **settings: object) -> Windows:
+    return Windows.restore(state, calendar=Calendar(), grace_s=GRACE_S, emit=emit, **settings)
+
+
+def write(state: dict[str, bytes], counted: Windows) -> None:
+    """What a log that keeps the last value of each key would do."""
+    for key, value in counted.changes():
+        if value is None:
+            del state[key]
+        else:
+            state[key] = value
+
+
 def users(*numbers: int) -> np.ndarray:
     """Hashes; spread, as those of real users are."""
     return np.array([number * 0x9E3779B97F4A7C15 % 2**64 for number in numbers], dtype=np.uint64)
