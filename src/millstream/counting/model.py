@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -16,17 +17,22 @@ MINUTE_S = 60
 class Size(StrEnum):
     """The sizes of windows, from small to large. A week is that of ISO 8601, which starts on Monday."""
 
+    bit: int
+    """The size as a member of a set of sizes held in an integer; a stored value, as it is asked for at every delta."""
+
+    def __new__(cls, value: str) -> Self:
+        """The next size, whose bit is the next one."""
+        size = str.__new__(cls, value)
+        size._value_ = value
+        size.bit = 1 << len(cls.__members__)
+        return size
+
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
     YEAR = "year"
-
-    @property
-    def bit(self) -> int:
-        """The size as a member of a set of sizes held in an integer."""
-        return 1 << SIZES.index(self)
 
 
 SIZES = tuple(Size)
