@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xxhash
 
-from millstream.counting.distinct import WINDOW_LIMIT, UserSet
+from millstream.counting.windows.distinct import WINDOW_LIMIT, UserSet
 
 Row = dict[str, str | int | float]
 

@@ -19,7 +19,7 @@ from pyarrow import ipc
 from xxhash import xxh3_64_digest
 
 from millstream import simulate
-from millstream.counting.frames import PythonScanner
+from millstream.counting.frames.scanner import PythonScanner
 from millstream.counting.model import Times, Users
 
 Row = dict[str, str | int | float]

@@ -13,10 +13,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.counting.admission import Admission, Admitted
-from millstream.counting.calendar import Calendar
-from millstream.counting.clock import ClockSettings
+from millstream.counting.admission.admission import Admission, Admitted
+from millstream.counting.admission.clock import ClockSettings
 from millstream.counting.model import MINUTE_S, Size
+from millstream.counting.windows.calendar import Calendar
 
 Row = dict[str, str | int | float]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from counting_peers import write_small
 from millstream.adapters.framefile import stored
 from millstream.cli import main as millstream
-from millstream.counting.admission import Admission
-from millstream.counting.frames import PythonScanner
-from millstream.counting.tally import Tally
-from millstream.counting.windows import Windows
+from millstream.counting.admission.admission import Admission
+from millstream.counting.files.tally import Tally
+from millstream.counting.frames.scanner import PythonScanner
+from millstream.counting.windows.windows import Windows
 
 Row = dict[str, str | int | float]
 

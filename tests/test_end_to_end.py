@@ -537,12 +537,13 @@ def test_handlers_of_a_program_may_be_closures(place: Place):
 
 
 def test_the_demo_adds_up(place: Place):
-    """Both jobs on real input, counted independently of the engine."""
+    """All jobs on real input, counted independently of the engine."""
     ended = place.python("-m", "millstream", "demo", "--quiet", "--json")
     document = json.loads(ended.stdout)
 
     assert ended.returncode == 0
     assert document["adds_up"]
-    assert list(document["checks"].values()) == [True, True]
+    assert list(document["checks"].values()) == [True, True, True, True]
+    assert document["users"]["frames"] == 96_000
     assert [row["pipeline"] for row in document["pipelines"]] == ["streaming", "files"]
     assert ended.stderr == ""

@@ -294,3 +294,15 @@ class NoCountError(MillstreamError):
             f"expected a count with its state in {state}, found none; name the topic that is counted, as in "
             "`millstream explain window minute:1468244340 kafka://localhost:9092/clicks`, or the folder with --state"
         )
+
+
+class LedgerUnreachableError(MillstreamError):
+    """The database of the ledger did not answer for as long as calls wait for it."""
+
+    def __init__(self, *, address: str, waited_s: float, reason: str, in_doubt: bool = False) -> None:
+        self.address, self.reason, self.in_doubt = address, reason, in_doubt
+        doubt = "; whether the last change took effect is unknown, the ledger will tell" if in_doubt else ""
+        super().__init__(
+            f"ledger: {address}: expected an answer within {waited_s:g} s, found: {reason}{doubt}; "
+            "start the database or mend its address, then start this again"
+        )

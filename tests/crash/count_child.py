@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from millstream.cli import main
-from millstream.counting import checkpoint, files, output
+from millstream.counting.files import checkpoint, output
+from millstream.counting.files import count as files
 
 files.CHECKPOINT_EVERY_S = 0.0
 files.CHECKPOINT_SHARE = 1e9

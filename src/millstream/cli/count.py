@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from millstream.cli.stopping import Stop
 from millstream.config import ENVIRONMENT_PREFIX, CountConfig, EngineConfig, read_count_config
 from millstream.core.address import is_kafka
 from millstream.errors import (
-    ConfigurationError,
     MissingExtraError,
     OutputError,
     ReaderLostError,
@@ -23,7 +23,7 @@ from millstream.errors import (
 from millstream.runtime.engine import Exit
 
 if TYPE_CHECKING:
-    from millstream.counting.rules import CountReport
+    from millstream.counting.files.rules import CountReport
 
 LOSSES_EXIT = 4
 """Too many frames were lost."""
@@ -42,8 +42,9 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
     )
     parser.description = (
         "Count unique users per minute, hour, day, week, month and year in JSON frames. Without --state a count of "
-        "files starts afresh and replaces its output; with it, the same command goes on after a stop or a crash, and "
-        "the output is what it would have been (on standard output, results since the last checkpoint may come again)."
+        "files starts afresh and replaces its output file; with it, the same command goes on after a stop or a crash, "
+        "and the output is what it would have been (on standard output and in a topic, results since the last "
+        "checkpoint may come again)."
     )
     parser.add_argument(
         "sources", metavar="SOURCE", nargs="+", help="-, files (.jsonl, .gz, .zst), or kafka://HOST:PORT/TOPIC"
@@ -64,7 +65,6 @@ def _run(args: argparse.Namespace) -> int:
     config = read_count_config(given(args, CountConfig), environment=os.environ)
     if any(is_kafka(source) for source in config.sources):
         return _run_kafka(config, args)
-    _check_places(config)
     try:
         from millstream.cli.count_display import CountDisplay  # noqa: PLC0415 - an optional extra
         from millstream.wiring.count import count_local  # noqa: PLC0415 - an optional extra
@@ -86,23 +86,18 @@ def _run(args: argparse.Namespace) -> int:
 def _run_kafka(config: CountConfig, args: argparse.Namespace) -> int:
     try:
         from millstream.cli.count_kafka import KafkaDisplay  # noqa: PLC0415 - an optional extra
+        from millstream.cli.results_echo import ResultsEcho  # noqa: PLC0415 - an optional extra
         from millstream.wiring.count_kafka import count_kafka, kafka_count_of  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise MissingExtraError(extra="kafka", feature="kafka://") from error
     state = args.state or os.environ.get(ENVIRONMENT_PREFIX + "STATE", EngineConfig.state)
     count = kafka_count_of(config, state=state, fault=os.environ.get(ENVIRONMENT_PREFIX + "FAULT"))
-    with KafkaDisplay(count, summary=config.summary, is_quiet=args.quiet) as display:
+    with ExitStack() as stack:
+        echo = stack.enter_context(ResultsEcho(count.results_address)) if config.output == "-" else None
+        display = stack.enter_context(KafkaDisplay(count, summary=config.summary, is_quiet=args.quiet, echo=echo))
         count_kafka(count, news=display.news, tell=display.tell, idle=display.idle)
     display.show()
     return Exit.DONE
-
-
-def _check_places(config: CountConfig) -> None:
-    """Results of files go to a file or to standard output."""
-    if config.output is not None and is_kafka(config.output):
-        raise ConfigurationError(
-            [f"output: {config.output}: expected - or a file, results of files cannot go to a topic yet"]
-        )
 
 
 def _exit(report: "CountReport", *, has_state: bool) -> int:

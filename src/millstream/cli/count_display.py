@@ -21,10 +21,10 @@ from rich.text import Text
 from millstream.cli.output import counted, rough_duration, say, stderr_console
 from millstream.config import CountConfig
 from millstream.core.units import format_size
+from millstream.counting.files.output import LineSink, StandardOutput
+from millstream.counting.files.rules import CountProgress, CountReport, Ending, Watcher
 from millstream.counting.guard import LIMIT, SPAN
 from millstream.counting.model import Result, Size, Status, Totals
-from millstream.counting.output import LineSink, StandardOutput
-from millstream.counting.rules import CountProgress, CountReport, Ending, Watcher
 from millstream.errors import MillstreamError
 
 OPEN_SHOWN = 6
@@ -74,7 +74,7 @@ class CountDisplay:
             return
         for line in _ending_lines(report, state=state):
             say(self._console, line, style="yellow")
-        for line in _summary_lines(report):
+        for line in summary_lines(report):
             say(self._console, line)
 
     def _progress(self, progress: CountProgress) -> None:
@@ -195,7 +195,8 @@ def _open_text(windows: tuple[str, ...]) -> str:
     return f"{counted(len(windows), 'window')} still open and not put out: {shown}"
 
 
-def _summary_lines(report: CountReport) -> list[str]:
+def summary_lines(report: CountReport) -> list[str]:
+    """The summary for a person: what was counted, and what was late or lost."""
     totals, users = report.totals, report.users
     about = "" if users.exact else f" (estimated, {users.low:,} to {users.high:,})"
     return [

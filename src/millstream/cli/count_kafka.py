@@ -5,6 +5,7 @@ loop, so no thread is needed. Without a terminal a line is written now and then 
 """
 
 import json
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,10 @@ from rich.text import Text
 
 from millstream.cli.count_display import error_rate
 from millstream.cli.output import counted, make_table, rough_duration, say, stderr_console
+from millstream.cli.results_echo import ResultsEcho
 from millstream.counting.guard import LIMIT, SPAN, LossGuard
+from millstream.counting.live.worker import Progress
 from millstream.counting.model import Totals
-from millstream.counting.worker import Progress
 from millstream.errors import MillstreamError
 from millstream.wiring.count_kafka import KafkaCount, MergerNews, WorkerNews
 
@@ -30,11 +32,17 @@ REDRAWN_EVERY_S = 0.25
 
 
 class KafkaDisplay:
-    """Tells a person how a live count goes, as a context manager while it runs; `show` tells the end."""
+    """Tells a person how a live count goes, as a context manager while it runs; `show` tells the end.
 
-    def __init__(self, count: KafkaCount, *, summary: str | None, is_quiet: bool) -> None:
-        self._count, self._summary, self._is_quiet = count, summary, is_quiet
+    With an `echo` its results are on standard output, too; in a terminal they take the place of the live table.
+    """
+
+    def __init__(
+        self, count: KafkaCount, *, summary: str | None, is_quiet: bool, echo: ResultsEcho | None = None
+    ) -> None:
+        self._count, self._summary, self._is_quiet, self._echo = count, summary, is_quiet, echo
         self._console = stderr_console()
+        self._draws = self._console.is_terminal and not (echo is not None and sys.stdout.isatty())
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._began_s = time.monotonic()
         self._drawn_s = self._told_s = 0.0
@@ -82,11 +90,13 @@ class KafkaDisplay:
 
     def idle(self) -> None:
         """Redraw, when it is time."""
+        if self._echo is not None:
+            self._echo.show()
         now_s = time.monotonic()
         if self._is_quiet:
             return
         self._rates = [one for one in self._rates if one[0] > now_s - RATE_OVER_S] + [(now_s, self.totals.frames)]
-        if self._console.is_terminal:
+        if self._draws:
             if now_s - self._drawn_s >= REDRAWN_EVERY_S:
                 self._drawn_s = now_s
                 if not self._live.is_started:

@@ -6,7 +6,7 @@ is locked first, and what an earlier run left there decides where to go on. Read
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -16,26 +16,25 @@ from typing import Protocol
 from millstream.adapters.framefile import FramePipe, StoredFile, look_at
 from millstream.adapters.lock import StateLock
 from millstream.config import CountConfig
-from millstream.counting.calendar import Calendar
-from millstream.counting.checkpoint import Checkpoint, Checkpoints, check_same
-from millstream.counting.clock import ClockSettings
-from millstream.counting.files import FileCount, Resumption, report_of
-from millstream.counting.fold import Supply
-from millstream.counting.frames import FrameScanner, PythonScanner
-from millstream.counting.live import LiveCount
+from millstream.counting.admission.clock import ClockSettings
+from millstream.counting.files.checkpoint import Checkpoints, check_same
+from millstream.counting.files.count import FileCount, Resumption, report_of
+from millstream.counting.files.fold import Supply
+from millstream.counting.files.output import LineSink, StandardOutput
+from millstream.counting.files.pipe import LiveCount
+from millstream.counting.files.readers import ReadAhead
+from millstream.counting.files.rules import CountReport, CountRules, Watcher
+from millstream.counting.files.supply import OwnSupply
+from millstream.counting.frames.scanner import FrameScanner, PythonScanner
 from millstream.counting.model import Size
-from millstream.counting.output import FileSink, LineSink, StandardOutput
-from millstream.counting.readers import ReadAhead
-from millstream.counting.rules import CountReport, CountRules, Watcher
-from millstream.counting.supply import OwnSupply
-from millstream.counting.windows import Emit
-from millstream.errors import ConfigurationError, MillstreamError, OutputError, SourceError
+from millstream.counting.windows.calendar import Calendar
+from millstream.counting.windows.windows import Emit
+from millstream.errors import ConfigurationError, MillstreamError, SourceError
+from millstream.wiring.count_outputs import Outputs, keep_apart, places_of, problems_of_places
 
 STDIN = "-"
 SMALL_BYTES = 192 << 20
 """Inputs of fewer bytes are counted before other processes have started and caught up: measured, half a second."""
-
-_OFF = "off"
 
 
 class StopRequest(Protocol):
@@ -86,6 +85,7 @@ def check_local(config: CountConfig, *, state: Path | None) -> None:
         problems.append("state: standard input cannot be read again after a stop; store it, and count the file")
     places = [path for path in config.sources if config.sources.count(path) > 1]
     problems += [f"sources: expected each file once, found {path!r} again" for path in dict.fromkeys(places)]
+    problems += problems_of_places(config)
     if problems:
         raise ConfigurationError(problems)
 
@@ -112,15 +112,17 @@ def rules_of(config: CountConfig) -> CountRules:
 
 def _count_files(config: CountConfig, state: Path | None, around: _Surroundings) -> CountReport:
     files = _look_at_all(config.sources)
+    places = places_of(config)
+    keep_apart(places, files)
     rules = rules_of(config)
     make_scanner = partial(PythonScanner, uid=rules.uid, ts=rules.ts)
     scanner = make_scanner()
     with ExitStack() as stack:
-        resumption = _resumption(config, state, rules, files, stack) if state is not None else None
+        resumption = _resumption(state, files, rules.as_text() | places.as_text(), stack) if state is not None else None
         before = resumption.before if resumption else None
         if before is not None and before.is_finished:
             return report_of(before, scanner=scanner.name)
-        outputs = _Outputs.open(config, before, inputs=files, standard_output=around.standard_output)
+        outputs = Outputs.open(places, standard_output=around.standard_output, before=before)
         stack.callback(outputs.close)
         supply = _supply(config, files, make_scanner, scanner)
         stack.callback(supply.close)
@@ -157,17 +159,13 @@ def _look_at_all(paths: Sequence[str]) -> list[StoredFile]:
     return files
 
 
-def _resumption(
-    config: CountConfig, state: Path, rules: CountRules, files: Sequence[StoredFile], stack: ExitStack
-) -> Resumption:
+def _resumption(state: Path, files: Sequence[StoredFile], settings: Mapping[str, str], stack: ExitStack) -> Resumption:
     """Lock the state folder and read what an earlier run left there."""
     try:
         state.mkdir(parents=True, exist_ok=True)
         stack.callback(StateLock(state).release)
     except OSError as error:
         raise MillstreamError(f"state: {state}: expected a folder to write to: {error.strerror}") from None
-    output, letters = _places(config)
-    settings = rules.as_text() | {"output": _absolute(output), "rejects": _absolute(letters)}
     checkpoints = Checkpoints(state)
     before = checkpoints.read()
     if before is not None:
@@ -201,8 +199,10 @@ def usable_cores() -> int:
 
 
 def _count_pipe(config: CountConfig, around: _Surroundings) -> CountReport:
+    places = places_of(config)
+    keep_apart(places, ())
     rules = rules_of(config)
-    outputs = _Outputs.open(config, None, inputs=(), standard_output=around.standard_output)
+    outputs = Outputs.open(places, standard_output=around.standard_output)
     try:
         count = LiveCount(
             FramePipe(wake=around.stop.descriptor),
@@ -218,68 +218,3 @@ def _count_pipe(config: CountConfig, around: _Surroundings) -> CountReport:
         return count.run()
     finally:
         outputs.close()
-
-
-# --- outputs ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outputs:
-    """Where results and copies go."""
-
-    results: LineSink
-    letters: LineSink | None
-
-    @classmethod
-    def open(
-        cls,
-        config: CountConfig,
-        before: Checkpoint | None,
-        *,
-        inputs: Sequence[StoredFile],
-        standard_output: LineSink,
-    ) -> "_Outputs":
-        output, letters = _places(config)
-        _keep_apart(output, letters, inputs)
-        lengths = (before.output_bytes, before.letters_bytes) if before else (0, 0)
-        try:
-            return cls(
-                results=standard_output if output is None else FileSink(output, length=lengths[0]),
-                letters=None if letters is None else FileSink(letters, length=lengths[1], is_lazy=True),
-            )
-        except OutputError as error:  # nothing has begun
-            raise ConfigurationError([str(error)]) from None
-
-    def close(self) -> None:
-        """Let go of both."""
-        self.results.close()
-        if self.letters is not None:
-            self.letters.close()
-
-
-def _places(config: CountConfig) -> tuple[Path | None, Path | None]:
-    """The files of results (None: standard output) and of copies (None: nowhere)."""
-    output = None if config.output in {None, "-"} else Path(str(config.output))
-    if config.rejects == _OFF:
-        return output, None
-    if config.rejects is not None:
-        return output, Path(config.rejects)
-    return output, Path("millstream-rejects.jsonl") if output is None else output.with_name(
-        f"{output.stem}.rejects.jsonl"
-    )
-
-
-def _keep_apart(output: Path | None, letters: Path | None, inputs: Sequence[StoredFile]) -> None:
-    """Raise ConfigurationError when a file would be written that is read."""
-    problems = []
-    for name, path in (("output", output), ("rejects", letters)):
-        same = [file.path for file in inputs if path is not None and path.exists() and file.is_at(path)]
-        problems += [f"{name}: expected a file that is not counted, found {file}" for file in same]
-    if output is not None and letters is not None and _absolute(output) == _absolute(letters):
-        problems.append(f"rejects: expected another file than the output, found {letters}")
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _absolute(path: Path | None) -> str:
-    return "-" if path is None else os.path.abspath(path)  # noqa: PTH100 - links are not to be followed

@@ -20,14 +20,14 @@ from millstream.adapters.lock import StateLock
 from millstream.config import CountConfig
 from millstream.core.address import TopicAddress, is_kafka, parse_address, parse_topic
 from millstream.core.moment import Start, parse_start
-from millstream.counting.calendar import Calendar
-from millstream.counting.clock import ClockSettings
-from millstream.counting.faultpoints import Faults, no_faults
-from millstream.counting.frames import FrameScanner, PythonScanner
-from millstream.counting.merger import Merger, MergerSettings
+from millstream.counting.admission.clock import ClockSettings
+from millstream.counting.frames.scanner import FrameScanner, PythonScanner
+from millstream.counting.live.faultpoints import Faults, no_faults
+from millstream.counting.live.merger import Merger, MergerSettings
+from millstream.counting.live.worker import Progress, StageOne, StageOneSettings
 from millstream.counting.model import ALL_SIZES, Size, Totals
-from millstream.counting.windows import Emit
-from millstream.counting.worker import Progress, StageOne, StageOneSettings
+from millstream.counting.windows.calendar import Calendar
+from millstream.counting.windows.windows import Emit
 from millstream.errors import ConfigurationError, InvalidValueError
 from millstream.runtime.supervisor import Link, MemberSpec, Supervisor
 from millstream.wiring.explain_count import note_last_count
@@ -36,6 +36,7 @@ STEP_S = 0.2
 NEWS_EVERY_S = 0.5
 MERGER = "merger"
 _OFF = "off"
+_STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,11 @@ class KafkaCount:
     def connection(self) -> Connection:
         """Where it reads and writes."""
         return Connection(brokers=self.brokers, topic=self.topic, group=self.group)
+
+    @property
+    def results_address(self) -> TopicAddress:
+        """Where its results go."""
+        return TopicAddress(brokers=self.brokers, topic=self.results)
 
     @property
     def fields(self) -> str:
@@ -297,7 +303,8 @@ def kafka_count_of(config: CountConfig, *, state: str, fault: str | None = None)
     try:
         source = parse_address(config.sources[0], name="sources")
         values |= {"brokers": source.brokers, "topic": source.topic}
-        values["results"] = _topic_beside(source, config.output, name="output", default="user-data")
+        output = None if config.output == _STANDARD_OUTPUT else config.output  # which shows what is in the topic
+        values["results"] = _topic_beside(source, output, name="output", default="user-data")
         if config.rejects not in {None, _OFF}:
             values["rejects"] = _topic_beside(source, config.rejects, name="rejects", default="")
         if config.group is not None:
@@ -337,7 +344,7 @@ def _topic_beside(source: TopicAddress, text: str | None, *, name: str, default:
         if name == "output":
             raise InvalidValueError(
                 name=name,
-                expected=f"a topic such as {source.beside('user-data')} (exactly once; `millstream results` shows it)",
+                expected=f"a topic such as {source.beside('user-data')} (exactly once), or - to see results here, too",
                 found=text,
             )
         return parse_topic(text, name=name)

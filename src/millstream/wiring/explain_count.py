@@ -9,13 +9,13 @@ import msgspec
 from millstream.core.address import TopicAddress, parse_address
 from millstream.core.moment import Edge
 from millstream.core.units import parse_duration
-from millstream.counting.calendar import Calendar
-from millstream.counting.checkpoint import Checkpoint, Checkpoints
-from millstream.counting.explain import explain_window
-from millstream.counting.explain_files import explain_files_window
+from millstream.counting.files.checkpoint import Checkpoint, Checkpoints
+from millstream.counting.files.explain import explain_files_window
+from millstream.counting.live.explain import explain_window
+from millstream.counting.live.status import read_status
 from millstream.counting.model import SIZES, Result, Status
-from millstream.counting.status import read_status
-from millstream.counting.windows import Emit, Windows
+from millstream.counting.windows.calendar import Calendar
+from millstream.counting.windows.windows import Emit, Windows
 from millstream.errors import NoCountError
 
 LAST_COUNT = "last-count.json"

@@ -18,6 +18,7 @@ _FETCH_BYTES = 64 << 20
 _QUEUED_MESSAGES = 200_000
 _QUEUE_BACKOFF_MS = 5
 _RECONNECT_MS = 1_000
+_HEARTBEAT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Connection:
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
             "session.timeout.ms": round(self.session_timeout_s * 1000),
+            "heartbeat.interval.ms": round(min(_HEARTBEAT_S, self.session_timeout_s / 3) * 1000),
             "fetch.queue.backoff.ms": _QUEUE_BACKOFF_MS,
         }
 

@@ -16,7 +16,7 @@ from millstream.adapters.kafka import start as starting
 from millstream.adapters.kafka import topics as made
 from millstream.adapters.kafka.connection import Connection, quiet_logger
 from millstream.adapters.kafka.leader import Leader
-from millstream.adapters.kafka.patience import Patience, Tell, is_passing, service_error
+from millstream.adapters.kafka.patience import Patience, Tell, is_fatal, is_passing, service_error
 from millstream.adapters.kafka.runs import runs, take, without_events
 from millstream.adapters.kafka.topics import Topics
 from millstream.adapters.kafka.transactions import Fault, Record, Transactions
@@ -213,7 +213,7 @@ class KafkaDeltaLog:
             self._consumer.incremental_assign([TopicPartition(self._connection.deltas, each, 0) for each in new])
 
     def _trouble(self, error: KafkaError, message: Message) -> None:
-        if error.fatal():
+        if is_fatal(error):
             raise FencedError(reason=error.str())
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the name librdkafka gives it
             raise BrokerError(

@@ -23,7 +23,7 @@ from millstream.adapters.kafka import topics as made
 from millstream.adapters.kafka.carrying import check_note, copy_of
 from millstream.adapters.kafka.connection import Connection, quiet_logger
 from millstream.adapters.kafka.fetching import Fetcher
-from millstream.adapters.kafka.patience import Patience, Tell, is_passing, service_error
+from millstream.adapters.kafka.patience import Patience, Tell, is_fatal, is_passing, service_error
 from millstream.adapters.kafka.runs import follow, runs, take, without_events
 from millstream.adapters.kafka.start import FRESH, first_left
 from millstream.adapters.kafka.topics import Topics
@@ -284,7 +284,7 @@ class KafkaFrameLog:
         return [TopicPartition(self._topic, each, self._next.get(each, 0)) for each in sorted(partitions)]
 
     def _trouble(self, error: KafkaError, message: Message) -> None:
-        if error.fatal():
+        if is_fatal(error):
             raise FencedError(reason=error.str())
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the name librdkafka gives it
             self._skip_what_is_gone(message)

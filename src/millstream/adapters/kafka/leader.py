@@ -12,6 +12,8 @@ import time
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from millstream.adapters.kafka.connection import Connection, quiet_logger
+from millstream.adapters.kafka.patience import is_fatal
+from millstream.errors import FencedError
 
 _STEP_S = 0.1
 _POLL_LIMIT_MS = 300_000
@@ -40,8 +42,8 @@ class Leader:
         return self._term if self._leads else None
 
     def check(self) -> None:
-        """Learn whether the lead was won or lost; does not block."""
-        self._consumer.consume(1, 0)
+        """Learn whether the lead was won or lost; does not block. Raises FencedError when it can lead no more."""
+        self._look(0)
 
     def stand(self, timeout_s: float) -> int | None:
         """Wait until the lead is won, and return the term, or None after `timeout_s`."""
@@ -53,13 +55,19 @@ class Leader:
             self._is_candidate = True
         self.check()
         while not self._leads and (left := until - time.monotonic()) > 0:
-            self._consumer.consume(1, min(_STEP_S, left))
+            self._look(min(_STEP_S, left))
         return self.term
 
     def close(self) -> None:
         """Leave the lead to somebody else."""
         self._consumer.close()
         self._leads = False
+
+    def _look(self, timeout_s: float) -> None:
+        for message in self._consumer.consume(1, timeout_s):
+            error = message.error()
+            if error is not None and is_fatal(error):
+                raise FencedError(reason=error.str())
 
     def _on_assign(self, consumer: Consumer, added: list[TopicPartition]) -> None:
         for place in added:

@@ -57,15 +57,20 @@ def error_of(exception: KafkaException) -> KafkaError:
     return error
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether a client is done for good. What a reader gets as a message says so by its code alone."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL  # noqa: SLF001 - the name librdkafka gives it
+
+
 def is_passing(error: KafkaError) -> bool:
     """Whether the same call may succeed later."""
-    return not error.fatal() and not error.txn_requires_abort() and (error.retriable() or error.code() in _PASSING)
+    return not is_fatal(error) and not error.txn_requires_abort() and (error.retriable() or error.code() in _PASSING)
 
 
 def service_error(exception: KafkaException, *, brokers: str) -> MillstreamError:
     """What to raise for an error of a reader that repeating does not help."""
     error = error_of(exception)
-    if error.fatal():
+    if is_fatal(error):
         return FencedError(reason=error.str())
     return broker_error(error, brokers=brokers, complaints=Complaints())
 

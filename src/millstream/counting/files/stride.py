@@ -1,0 +1,117 @@
+"""What reading ahead gives: consecutive blocks of a file, scanned.
+
+Theory of operation: a file is read in strides: its first block by itself, because it tells when the file's frames
+begin, then `STRIDE_BLOCKS` at a time. Scanning keeps of a block only what folding it asks for: its frames as a part of
+two arrays, how many lines it has, the earliest and the latest time, and what was no frame. Strides travel between
+processes, so they are plain data.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from millstream.counting.frames.scanner import FrameScanner
+from millstream.counting.model import Frames, Reason, Times, Users
+from millstream.ports.framefile import Block, FrameFile
+
+STRIDE_BLOCKS = 64
+PORTION_BLOCKS = 4
+"""Blocks that are read at once: a quarter of a megabyte stays in the caches and in the heap; more costs page faults."""
+
+_NEWLINE = ord("\n")
+_NO_TIMES = np.empty(0, np.int64)
+_NO_USERS = np.empty(0, np.uint64)
+
+
+class Refused(NamedTuple):
+    """A line that is no frame: how many newlines of its block are before it, and its first byte within the file."""
+
+    newlines: int
+    byte: int
+    reason: Reason
+    detail: str
+    raw: bytes
+
+
+class BlockFacts(NamedTuple):
+    """What is known of one block: its frames are those of the stride up to `end`, from the end of the block before.
+
+    `lowest` and `highest` are its times' (0 without frames), `lines` counts all that are not blank.
+    """
+
+    end: int
+    lowest: int
+    highest: int
+    lines: int
+    newlines: int
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stride:
+    """Scanned blocks, from block `first` on; `is_last`, `damage` and `read_bytes` as in Portion."""
+
+    first: int
+    times: Times
+    users: Users
+    blocks: list[BlockFacts]
+    is_last: bool
+    damage: str | None
+    read_bytes: int
+
+
+def stride_length(first: int) -> int:
+    """How many blocks the stride has that begins (or goes on) with block `first`."""
+    return 1 if first == 0 else STRIDE_BLOCKS - (first - 1) % STRIDE_BLOCKS
+
+
+def read_stride(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride:
+    """Read and scan the stride of `file` from block `first` on. Raises SourceError."""
+    times: list[Times] = []
+    users: list[Users] = []
+    facts: list[BlockFacts] = []
+    end, length = 0, stride_length(first)
+    while True:
+        portion = file.read(first + len(facts), count=min(length - len(facts), PORTION_BLOCKS))
+        for block in portion.blocks:
+            frames = scanner.scan_lines(block.data)
+            end += len(frames.times)
+            if len(frames.times):
+                times.append(frames.times)
+                users.append(frames.users)
+            facts.append(facts_of(block, frames, end=end))
+        if portion.is_last or len(facts) == length:
+            break
+    return Stride(
+        first=first,
+        times=np.concatenate(times) if times else _NO_TIMES,
+        users=np.concatenate(users) if users else _NO_USERS,
+        blocks=facts,
+        is_last=portion.is_last,
+        damage=portion.damage,
+        read_bytes=portion.read_bytes,
+    )
+
+
+def facts_of(block: Block, frames: Frames, *, end: int) -> BlockFacts:
+    """What is known of a block, or of a part of one."""
+    refused = tuple(
+        Refused(
+            newlines=block.data.count(b"\n", 0, reject.start),
+            byte=block.start + reject.start,
+            reason=reject.reason,
+            detail=reject.detail,
+            raw=reject.raw,
+        )
+        for reject in frames.rejects
+    )
+    has_any = len(frames.times) > 0
+    return BlockFacts(
+        end=end,
+        lowest=int(frames.times.min()) if has_any else 0,
+        highest=int(frames.times.max()) if has_any else 0,
+        lines=frames.lines,
+        newlines=int(np.count_nonzero(np.frombuffer(block.data, np.uint8) == _NEWLINE)),  # a quarter of bytes.count
+        refused=refused,
+    )

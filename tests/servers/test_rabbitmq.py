@@ -1,0 +1,42 @@
+"""RabbitMQ, as other tests stand on it."""
+
+import pytest
+from dev import rabbitmq as node
+
+from servers.rabbitmq import OwnRabbitMQ, RabbitMQ
+
+DECLARE = 'rabbit_amqqueue:declare({{resource, <<"/">>, queue, <<"{}">>}}, true, false, [], none, <<"guest">>).'
+
+
+def test_a_node_knows_its_queues(rabbitmq: RabbitMQ) -> None:
+    """A queue that was made is listed, empty."""
+    name = rabbitmq.name()
+
+    rabbitmq.control("eval", DECLARE.format(name))
+
+    assert rabbitmq.queues()[name] == 0
+
+
+@pytest.mark.slow
+def test_a_killed_node_comes_back_with_its_data(own_rabbitmq: OwnRabbitMQ) -> None:
+    """A node that was killed serves at the same address afterwards, with its durable queues."""
+    own_rabbitmq.control("eval", DECLARE.format("kept"))
+
+    own_rabbitmq.kill()
+    was_gone = not node.answers(own_rabbitmq.address)
+    own_rabbitmq.start()
+
+    assert was_gone
+    assert node.answers(own_rabbitmq.address)
+    assert own_rabbitmq.queues() == {"kept": 0}
+
+
+@pytest.mark.slow
+def test_a_frozen_node_goes_on_when_it_is_thawed(own_rabbitmq: OwnRabbitMQ) -> None:
+    """A node that is frozen answers nobody, and answers again afterwards."""
+    own_rabbitmq.freeze()
+    answered = node.answers(own_rabbitmq.address)
+    own_rabbitmq.thaw()
+
+    assert not answered
+    assert node.answers(own_rabbitmq.address)
