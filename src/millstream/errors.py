@@ -142,6 +142,7 @@ class FencedError(MillstreamError):
     """A successor took over the work of this process, or the outcome of a transaction cannot be known."""
 
     def __init__(self, *, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"this process no longer owns its work: {reason}; start it again")
 
 

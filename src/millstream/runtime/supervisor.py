@@ -55,6 +55,10 @@ class Link:
         """Say why this member can not work at all."""
         self._send(("failed", error))
 
+    def fenced(self, reason: str) -> None:
+        """Say why this member ends, which a fresh one in its place need not."""
+        self._send(("fenced", f"lost its work: {reason}"))
+
     def _send(self, message: tuple[str, object]) -> None:
         try:
             self._pipe.send(message)
@@ -222,7 +226,7 @@ def _work(pipe: Connection, spec: MemberSpec, start: int) -> None:
     try:
         spec.work(link, start, *spec.arguments)
     except FencedError as error:
-        pipe.send(("fenced", f"stopped: {error}"))
+        link.fenced(error.reason)
     except MillstreamError as error:
         link.failed(str(error))
     finally:

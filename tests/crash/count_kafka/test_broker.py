@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_broker_is_killed_and_comes_back(own_kafka: OwnKafka, tmp_path: Path) -> None:
     """The count goes on by itself, from what was committed."""
-    with Site(tmp_path, own_kafka) as site, site.start() as counting:
+    with Site(tmp_path, own_kafka) as site, site.start("--workers", "2") as counting:
         site.send(minutes(0, 12))
         site.wait_results()
         own_kafka.kill()

@@ -14,7 +14,7 @@ from servers.kafka import Kafka
 
 pytestmark = pytest.mark.slow
 
-FENCED = "no longer owns its work"
+FENCED = "lost its work"
 
 
 @pytest.mark.parametrize("point", ["before_commit", "after_produce", "after_offsets", "after_commit_sent"])
