@@ -1,0 +1,18 @@
+from collections.abc import Sequence
+from typing import TypeAlias, final
+
+LEVELS: list[str]
+MAX_LINE_BYTES: int
+VERSION: str
+
+RejectRow: TypeAlias = tuple[int, int, int, int, str]
+BlockRow: TypeAlias = tuple[int, int, int, int, int, int]
+Scanned: TypeAlias = tuple[bytes, bytes, list[BlockRow], list[RejectRow]]
+
+@final
+class Scanner:
+    def __new__(cls, *, uid: Sequence[str], ts: Sequence[str], level: str | None = None) -> Scanner: ...
+    @property
+    def level(self) -> str: ...
+    def scan_blocks(self, blocks: Sequence[bytes]) -> Scanned: ...
+    def scan_values(self, values: Sequence[bytes | None]) -> Scanned: ...
