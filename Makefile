@@ -56,5 +56,5 @@ $(STAMP): $(VENV)/bin/python pyproject.toml requirements/run.txt
 	@touch $@
 
 $(DEV): $(STAMP) requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt -e '.[count,kafka,plot]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt -e '.[count,kafka,plot,postgres]'
 	@touch $@

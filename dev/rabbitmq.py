@@ -6,6 +6,7 @@ same name, under which they find their data again. The shell that starts both be
 stays.
 """
 
+import re
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from dev.packages import install_packages, may_install
 from dev.places import ServerError
-from dev.process import Running, launch
+from dev.process import STOP_LIMIT_S, Running, launch, wait_until
 from dev.starting import address_of, in_a_new_folder
 
 NAME = "rabbitmq"
@@ -50,7 +51,12 @@ export ERL_CRASH_DUMP=/dev/null
 """
 NODE = """. '{folder}/environment'
 '{epmd}' </dev/null >/dev/null 2>&1 &
-'{python}' '{watch}' $$ $! '{folder}/epmd' </dev/null >/dev/null 2>&1 &
+names=$!
+'{python}' '{watch}' $$ $names '{folder}/epmd' </dev/null >/dev/null 2>&1 &
+until '{epmd}' -names >/dev/null 2>&1; do
+    kill -0 $names || exit 1
+    sleep 0.05
+done
 exec '{server}'
 """
 
@@ -102,6 +108,13 @@ def answers(address: str) -> bool:
         return False
 
 
+def forgets_names(folder: Path) -> bool:
+    """Whether the name server of that folder is gone, which ends soon after its node."""
+    port = re.search(r"ERL_EPMD_PORT=(\d+)", (folder / "environment").read_text())
+    with socket.socket() as asking:
+        return port is not None and asking.connect_ex(("127.0.0.1", int(port[1]))) != 0
+
+
 def control(folder: Path, *words: str) -> str:
     """What `rabbitmqctl` says of the node of that folder, such as to `list_queues name messages`."""
     command = f". '{folder}/environment'; exec '{_program('rabbitmqctl')}' -q \"$@\""
@@ -112,6 +125,7 @@ def control(folder: Path, *words: str) -> str:
 
 
 def _launch(folder: Path, *, address: str, owner: int | None) -> Running:
+    wait_until(lambda: forgets_names(folder), limit_s=STOP_LIMIT_S)  # the one of its earlier life would be in the way
     return launch(
         ["sh", str(folder / "node")],
         name=NAME,

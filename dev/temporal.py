@@ -24,7 +24,7 @@ def missing() -> str | None:
     """What this machine lacks, or None."""
     if _program().exists() or shutil.which("go") is not None:
         return None
-    return "go not found, which builds it: install Go 1.24 or newer (the one of Debian 12 is too old)"
+    return "go not found, which builds it: install Go 1.25 or newer (the one of Debian 12 is too old)"
 
 
 def install() -> Path:

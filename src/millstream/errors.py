@@ -307,3 +307,14 @@ class LedgerUnreachableError(MillstreamError):
             f"ledger: {address}: expected an answer within {waited_s:g} s, found: {reason}{doubt}; "
             "start the database or mend its address, then start this again"
         )
+
+
+class NativeScannerError(MillstreamError):
+    """The compiled frame scanner cannot be used; `is_installed` when there is one that does not fit."""
+
+    def __init__(self, *, found: str, expected: str = "native to be installed", is_installed: bool) -> None:
+        self.found, self.is_installed = found, is_installed
+        super().__init__(
+            f"scanner: expected {expected}, found {found}; "
+            f"{'build it again' if is_installed else 'build it'} with `make native`, or count with --scanner python"
+        )

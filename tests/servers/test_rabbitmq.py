@@ -1,7 +1,10 @@
 """RabbitMQ, as other tests stand on it."""
 
+from pathlib import Path
+
 import pytest
 from dev import rabbitmq as node
+from dev.process import wait_until
 
 from servers.rabbitmq import OwnRabbitMQ, RabbitMQ
 
@@ -19,7 +22,7 @@ def test_a_node_knows_its_queues(rabbitmq: RabbitMQ) -> None:
 
 @pytest.mark.slow
 def test_a_killed_node_comes_back_with_its_data(own_rabbitmq: OwnRabbitMQ) -> None:
-    """A node that was killed serves at the same address afterwards, with its durable queues."""
+    """A node that was killed serves at the same address afterwards, with its durable queues, and goes entirely."""
     own_rabbitmq.control("eval", DECLARE.format("kept"))
 
     own_rabbitmq.kill()
@@ -29,6 +32,8 @@ def test_a_killed_node_comes_back_with_its_data(own_rabbitmq: OwnRabbitMQ) -> No
     assert was_gone
     assert node.answers(own_rabbitmq.address)
     assert own_rabbitmq.queues() == {"kept": 0}
+    own_rabbitmq.kill()
+    assert wait_until(lambda: node.forgets_names(Path(own_rabbitmq.running.folder)), limit_s=10)
 
 
 @pytest.mark.slow

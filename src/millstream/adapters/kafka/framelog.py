@@ -223,7 +223,9 @@ class KafkaFrameLog:
         try:
             self._member = self._consumer.consumer_group_metadata()
             bookmarks = self._own(sorted(each.partition for each in assigned))
-            self._consumer.assign(self._places(self._next))
+            places = self._places(self._next)
+            self._consumer.assign(places)
+            self._consumer.resume(places)  # a pause outlives the assignment that it was made in
             self._tell_assigned(bookmarks)
         except Exception as error:  # noqa: BLE001 - the border to the client, which must not see it; `poll` raises it
             self._failure = error

@@ -1,7 +1,8 @@
 """The ledger's statements, one `.sql` file each, with the life cycle's table filled in.
 
 `{STEP.target}` stands for the state a step leads to, `{STEP.applies}` for the condition that the batch is in a state
-it may be taken from, so a guarded UPDATE cannot disagree with `core.lifecycle.TRANSITIONS`.
+it may be taken from, so a guarded UPDATE cannot disagree with `core.lifecycle.TRANSITIONS`. A folder that is named as
+a dialect holds what must be said differently there; all other statements are understood by every ledger.
 """
 
 import re
@@ -14,9 +15,12 @@ SCHEMA_VERSION = 1
 
 
 @cache
-def statement(name: str) -> str:
-    """The text of the statement `name`, with named parameters `:like_this`."""
-    text = files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+def statement(name: str, dialect: str = "") -> str:
+    """The text of the statement `name`, with named parameters `:like_this`, as a database of `dialect` takes it."""
+    folder = files(__package__)
+    special = folder.joinpath(dialect, f"{name}.sql") if dialect else None
+    found = special if special is not None and special.is_file() else folder.joinpath(f"{name}.sql")
+    text = found.read_text(encoding="utf-8")
     return re.sub(r"\{(\w+)\.(target|applies)\}", _fill, text)
 
 

@@ -1,1 +1,1 @@
-UPDATE pipeline SET next_seq = MAX(next_seq, :seq + 1) WHERE name = :pipeline
+UPDATE pipeline SET next_seq = CASE WHEN next_seq > :seq THEN next_seq ELSE :seq + 1 END WHERE name = :pipeline

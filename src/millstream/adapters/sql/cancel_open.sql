@@ -1,4 +1,4 @@
 UPDATE batch
-SET cancelled = 1
-WHERE (:batch_id IS NULL OR id = :batch_id) AND {close_cancelled.applies} AND NOT cancelled
+SET cancelled = TRUE
+WHERE (id = :batch_id OR :batch_id IS NULL) AND {close_cancelled.applies} AND NOT cancelled
 RETURNING id

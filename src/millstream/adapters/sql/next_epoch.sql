@@ -1,3 +1,3 @@
 INSERT INTO meta (key, value) VALUES ('epoch', '1')
-ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)
-RETURNING CAST(value AS INTEGER)
+ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)
+RETURNING CAST(meta.value AS INTEGER)

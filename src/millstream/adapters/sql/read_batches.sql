@@ -1,1 +1,1 @@
-SELECT * FROM batch WHERE :pipeline IS NULL OR pipeline = :pipeline ORDER BY seq LIMIT :limit
+SELECT * FROM batch WHERE pipeline = :pipeline OR :pipeline IS NULL ORDER BY seq LIMIT :limit

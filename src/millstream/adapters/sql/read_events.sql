@@ -1,3 +1,3 @@
 SELECT at, batch_id, what, detail
-FROM (SELECT * FROM event WHERE :batch_id IS NULL OR batch_id = :batch_id ORDER BY seq DESC LIMIT :limit)
+FROM (SELECT * FROM event WHERE batch_id = :batch_id OR :batch_id IS NULL ORDER BY seq DESC LIMIT :limit) AS newest
 ORDER BY seq

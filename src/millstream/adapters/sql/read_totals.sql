@@ -1,5 +1,5 @@
-SELECT pipeline, state, COUNT(*) AS batches, SUM(records) AS records, SUM(size_bytes) AS size_bytes
+SELECT pipeline, state, COUNT(*) AS batches, CAST(SUM(records) AS BIGINT) AS records, CAST(SUM(size_bytes) AS BIGINT) AS size_bytes
 FROM batch
-WHERE :pipeline IS NULL OR pipeline = :pipeline
+WHERE pipeline = :pipeline OR :pipeline IS NULL
 GROUP BY pipeline, state
 ORDER BY pipeline, state

@@ -1,11 +1,15 @@
-SELECT pipeline, state, COUNT(*) AS batches, SUM(records) AS records, SUM(size_bytes) AS size_bytes
+SELECT pipeline, 'open' AS state, COUNT(*) AS batches, CAST(SUM(records) AS BIGINT) AS records,
+       CAST(SUM(size_bytes) AS BIGINT) AS size_bytes
 FROM batch WHERE state = 'open' GROUP BY pipeline
 UNION ALL
-SELECT pipeline, state, COUNT(*) AS batches, SUM(records) AS records, SUM(size_bytes) AS size_bytes
+SELECT pipeline, 'ready' AS state, COUNT(*) AS batches, CAST(SUM(records) AS BIGINT) AS records,
+       CAST(SUM(size_bytes) AS BIGINT) AS size_bytes
 FROM batch WHERE state = 'ready' GROUP BY pipeline
 UNION ALL
-SELECT pipeline, state, COUNT(*) AS batches, SUM(records) AS records, SUM(size_bytes) AS size_bytes
+SELECT pipeline, 'running' AS state, COUNT(*) AS batches, CAST(SUM(records) AS BIGINT) AS records,
+       CAST(SUM(size_bytes) AS BIGINT) AS size_bytes
 FROM batch WHERE state = 'running' GROUP BY pipeline
 UNION ALL
-SELECT pipeline, state, COUNT(*) AS batches, SUM(records) AS records, SUM(size_bytes) AS size_bytes
+SELECT pipeline, 'waiting' AS state, COUNT(*) AS batches, CAST(SUM(records) AS BIGINT) AS records,
+       CAST(SUM(size_bytes) AS BIGINT) AS size_bytes
 FROM batch WHERE state = 'waiting' GROUP BY pipeline

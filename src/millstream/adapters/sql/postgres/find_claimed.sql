@@ -1,0 +1,1 @@
+SELECT pipeline FROM batch WHERE id = :batch_id AND fence = :fence AND {release.applies} FOR UPDATE

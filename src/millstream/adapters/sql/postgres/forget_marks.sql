@@ -1,0 +1,1 @@
+DELETE FROM writer WHERE author = :author OR at < now() - INTERVAL '30 days'
