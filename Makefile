@@ -5,12 +5,23 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
-.PHONY: run test test-fast soak check format coverage bench docs clean
+# The compiled scanner: built when there is a Rust toolchain that can, never needed.
+NATIVE := $(VENV)/.ready-native
+RUST_FROM := 1.89
+RUST   := $(shell found=$$(cargo --version 2>/dev/null | cut -d' ' -f2); test -n "$$found" && \
+            test "$$(printf '%s\n' $(RUST_FROM) "$$found" | sort -V | head -n 1)" = $(RUST_FROM) && echo $$found)
+CLIPPY := $(if $(RUST),$(shell cargo clippy --version 2>/dev/null))
+CARGO  := CARGO_TARGET_DIR=$(CURDIR)/native/target cargo
+CRATE  := $(wildcard native/Cargo.* native/pyproject.toml native/src/*.rs native/frames/Cargo.toml \
+            native/frames/src/*.rs native/frames/src/*/*.rs native/python/millstream_native/*.py*)
+
+.PHONY: run test test-fast soak check format coverage bench docs native clean
 
 run: $(STAMP)
 	$(BIN)/millstream demo
 
-test: $(DEV)
+test: $(DEV) $(if $(RUST),$(NATIVE))
+	$(if $(RUST),cd native && $(CARGO) test --quiet --locked --workspace)
 	$(BIN)/python -m pytest -n 2 -m "not soak"
 
 test-fast: $(DEV)
@@ -25,6 +36,7 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
+	$(if $(CLIPPY),cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- --deny warnings)
 
 format: $(DEV)
 	$(BIN)/ruff format .
@@ -36,15 +48,21 @@ coverage: $(DEV)
 	$(BIN)/coverage combine
 	$(BIN)/coverage report
 
-bench: $(DEV)
+bench: $(DEV) $(if $(RUST),$(NATIVE))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	$(BIN)/python bench
 
 docs: $(DEV)
 	$(BIN)/python -m docs.generate
 
+native:
+	@test -n "$(RUST)" || { echo "make native needs cargo $(RUST_FROM) or newer, which https://rustup.rs installs; found" \
+	  "$$(cargo --version 2>/dev/null || echo none). Without it the scanner in Python counts."; exit 1; }
+	@$(MAKE) --no-print-directory $(NATIVE)
+	@$(BIN)/python -m millstream --version
+
 clean:
-	rm -rf $(VENV) millstream-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage*
+	rm -rf $(VENV) native/target millstream-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage*
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,4 +75,9 @@ $(STAMP): $(VENV)/bin/python pyproject.toml requirements/run.txt
 
 $(DEV): $(STAMP) requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt -e '.[count,kafka,plot,postgres]'
+	@touch $@
+
+$(NATIVE): $(STAMP) $(CRATE)
+	CARGO_TARGET_DIR=$(CURDIR)/native/target \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./native
 	@touch $@

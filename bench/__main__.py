@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import counting
+import counting_kafka
 import ledger
 import machine
 import packing
@@ -33,10 +34,10 @@ after the other, on the machine below; machines are shared and noisy, so read me
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="small versions, a minute in all; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="small versions, a few minutes in all; nothing is written")
     quick = parser.parse_args().quick
     parts = [PREFACE, markdown(_machine_table())]
-    for measure in (_stream_tables, _ledger_tables, _packing_tables, _tournament_tables, _counting_tables):
+    for measure in MEASURES:
         for table in measure(quick=quick):
             parts.append(markdown(table))
             print("\n" + parts[-1], flush=True)
@@ -97,6 +98,10 @@ def _counting_tables(*, quick: bool) -> Sequence[Table]:
     return [_as_table(title, rows) for title, rows in counting.run(quick=quick).items()]
 
 
+def _kafka_tables(*, quick: bool) -> Sequence[Table]:
+    return [_as_table(title, rows) for title, rows in counting_kafka.run(quick=quick).items()]
+
+
 def _as_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     head = tuple(rows[0]) if rows else ()
     return title, head, [[_shown(value) for value in row.values()] for row in rows]
@@ -110,6 +115,9 @@ def _shown(value: object) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool)
         else str(value)
     )
+
+
+MEASURES = (_stream_tables, _ledger_tables, _packing_tables, _tournament_tables, _counting_tables, _kafka_tables)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Unique users of one file by Millstream, DuckDB and Polars: frames/s, processor time, memory, and the same answer.
 
-Every run is a process of its own, from its start to its last result on disk, and the engines take turns. DuckDB and
+Every run is a process of its own, from its start to its last result on disk, and the engines take turns. Millstream
+runs with each scanner that is installed; a process that only reads the file is the floor below all of them. DuckDB and
 Polars get the two fields as a schema, reduce to the different users of each minute and count the larger windows from
 those. Memory is the peak of the proportional set size of a process with its children, looked at ten times a second.
 """
@@ -13,18 +14,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 
 from millstream import simulate
+from millstream.counting.frames.choosing import native_problem
 
 Row = dict[str, str | int | float]
 Answer = dict[tuple[str, int], int]
 
 SPEED = "The same file by three engines, from start to last result on disk"
+FLOOR = "only reading"
 MEMORY = "Memory for many users (an hour of frames of 60 bytes, every user once)"
 
 SIZES = ("minute", "hour", "day", "week", "month", "year")
@@ -33,6 +38,7 @@ USERS = 50_000
 LARGE_OF = 7
 """A frame of 2 KB is so many of 290 bytes in one."""
 WATCH_EVERY_S = 0.1
+READ_BYTES = 1 << 20
 START_S = simulate.START_S // 3_600 * 3_600
 
 
@@ -67,9 +73,10 @@ def _compare(path: Path, *, label: str, frames: int, rounds: int) -> list[Row]:
     answers: dict[str, Answer] = {}
     for _ in range(rounds):
         for (engine, cores), usages in used.items():
-            output = path.with_suffix(f".{engine}")
+            output = path.with_suffix(".output")
             usages.append(run(ENGINES[engine](path, output, cores=cores), environment=_limits(cores)))
-            answers[engine] = read_answer(output)
+            if engine != FLOOR:
+                answers[engine] = read_answer(output)
     assert all(answer == answers["duckdb"] for answer in answers.values()), "answers differ"
     rows: list[Row] = []
     for (engine, cores), usages in used.items():
@@ -150,24 +157,39 @@ def write_distinct(path: Path, *, users: int) -> None:
 # --- engines ----------------------------------------------------------------------------------------------------------
 
 
-def _millstream(path: Path, output: Path, *, cores: int) -> list[str]:
+def _millstream(path: Path, output: Path, *, cores: int, scanner: str = "auto") -> list[str]:
     words = ["count", str(path), "--output", str(output), "--rejects", "off", "--workers", str(cores), "--quiet"]
-    return [sys.executable, "-m", "millstream", *words]
+    return [sys.executable, "-m", "millstream", *words, "--scanner", scanner]
 
 
 def _peer(name: str, path: Path, output: Path, *, cores: int) -> list[str]:
     return [sys.executable, __file__, name, str(path), str(output), str(cores)]
 
 
-def _duckdb(path: Path, output: Path, *, cores: int) -> list[str]:
-    return _peer("duckdb", path, output, cores=cores)
+SCANNERS = ("python", "native") if native_problem() is None else ("python",)
+ENGINES: Mapping[str, Callable[..., list[str]]] = {
+    **{f"millstream, {scanner} scanner": partial(_millstream, scanner=scanner) for scanner in SCANNERS},
+    "duckdb": partial(_peer, "duckdb"),
+    "polars": partial(_peer, "polars"),
+    FLOOR: partial(_peer, FLOOR),
+}
 
 
-def _polars(path: Path, output: Path, *, cores: int) -> list[str]:
-    return _peer("polars", path, output, cores=cores)
+def only_read(path: Path, *, cores: int) -> Answer:
+    """No answer: the file is read once, by so many threads, and nothing is done with it."""
+    share = -(-path.stat().st_size // cores)
 
+    def read(number: int) -> None:
+        buffer = memoryview(bytearray(READ_BYTES))
+        with path.open("rb", buffering=0) as file:
+            file.seek(number * share)
+            left = share
+            while left > 0 and (length := file.readinto(buffer[: min(left, READ_BYTES)])):
+                left -= length
 
-ENGINES: Mapping[str, Callable[..., list[str]]] = {"millstream": _millstream, "duckdb": _duckdb, "polars": _polars}
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(read, range(cores)))
+    return {}
 
 
 def count_by_duckdb(path: Path, *, cores: int) -> Answer:
@@ -216,7 +238,7 @@ def read_answer(output: Path) -> Answer:
 def main(words: Sequence[str]) -> None:
     """Count by a peer: NAME INPUT OUTPUT CORES."""
     name, path, output, cores = words
-    count = {"duckdb": count_by_duckdb, "polars": count_by_polars}[name]
+    count = {"duckdb": count_by_duckdb, "polars": count_by_polars, FLOOR: only_read}[name]
     answer = count(Path(path), cores=int(cores))
     lines = [json.dumps({"by": by, "start": at, "users": users}) + "\n" for (by, at), users in sorted(answer.items())]
     Path(output).write_text("".join(lines), encoding="utf-8")

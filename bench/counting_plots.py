@@ -69,18 +69,23 @@ def sketch_plot(errors: Mapping[int, Sequence[float]], width: float, path: Path)
 
 
 def stage_plot(rows: Sequence[Row], path: Path) -> None:
-    """One bar, divided by what processor time goes to."""
+    """A bar for each stage and scanner."""
+    scanners = [name.split()[0] for name in rows[0] if name.endswith("ns per frame")]
     with style.context(["default", LOOK]):
-        figure = Figure(figsize=(7.5, 0.6 + 0.36 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(7.5, 0.8 + 0.24 * len(rows) * len(scanners)), layout="constrained")
         axes = figure.subplots()
-        names = [str(row["stage"]) for row in rows]
-        times = [float(row["ns per frame"]) for row in rows]
-        bars = axes.barh(names, times, color=USERS)
-        axes.bar_label(bars, [f"{time:,.0f}" for time in times], padding=3)
+        height = 0.8 / len(scanners)
+        for number, (scanner, colour) in enumerate(zip(scanners, (USERS, LATE), strict=False)):
+            times = [float(row[f"{scanner} scanner, ns per frame"]) for row in rows]
+            places = [place + (number - (len(scanners) - 1) / 2) * height for place in range(len(rows))]
+            bars = axes.barh(places, times, height=height, color=colour, label=f"{scanner} scanner")
+            axes.bar_label(bars, [f"{time:,.0f}" for time in times], padding=3)
+        axes.set_yticks(range(len(rows)), [str(row["stage"]) for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("processor time, nanoseconds per frame")
         axes.margins(x=0.1)
+        axes.legend(loc="lower right")
         _save(figure, path, title="Where the time goes")
 
 

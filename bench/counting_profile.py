@@ -1,8 +1,9 @@
 """Where the time of a count goes: processor time by stage, measured around the calls of the program itself.
 
-`millstream count` runs in this process with one worker; the calls that do a stage's work, once or a few times per block
-of 64 KiB, are wrapped by a stop-watch that charges every moment to the innermost of them. What is in none of them, such
-as start-up and the loop around, is the rest. cProfile would charge most to the smallest functions; this does not.
+`millstream count` runs in this process with one worker, once with each scanner that is installed; the calls that do a
+stage's work, once or a few times per block of 64 KiB, are wrapped by a stop-watch that charges every moment to the
+innermost of them. What is in none of them, such as start-up and the loop around, is the rest. cProfile would charge
+most to the smallest functions; this does not.
 """
 
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from counting_peers import write_small
+from counting_peers import SCANNERS, write_small
 from millstream.adapters.framefile import stored
 from millstream.cli import main as millstream
 from millstream.counting.admission.admission import Admission
@@ -22,6 +23,7 @@ from millstream.counting.windows.windows import Windows
 Row = dict[str, str | int | float]
 
 TITLE = "Where the time goes, one process, frames of 290 bytes"
+SCAN = "scan: JSON to times and hashes"
 REST = "the rest: start-up, the loop around"
 
 
@@ -57,7 +59,7 @@ class Watch:
 
 STAGES: dict[str, tuple[tuple[type, str], ...]] = {
     "read blocks": ((stored.StoredFile, "read"),),
-    "scan: JSON to times and hashes": ((PythonScanner, "scan_lines"),),
+    SCAN: ((PythonScanner, "scan_blocks"),),
     "admit: clock and lateness": ((Admission, "admit"), (Admission, "admit_plain"), (Admission, "settle")),
     "sort into minutes, sets": ((Tally, "flush"), (Windows, "add"), (Windows, "advance"), (Windows, "finish")),
     "write results": ((Tally, "put"),),
@@ -68,9 +70,14 @@ STAGES: dict[str, tuple[tuple[type, str], ...]] = {
 def watched() -> Iterator[Watch]:
     """Watch the stages meanwhile."""
     watch = Watch()
-    before = [(kind, name, getattr(kind, name)) for calls in STAGES.values() for kind, name in calls]
+    stages = dict(STAGES)
+    if "native" in SCANNERS:
+        from millstream.counting.frames.native import NativeScanner  # noqa: PLC0415 - an optional package
+
+        stages[SCAN] = (*stages[SCAN], (NativeScanner, "scan_blocks"))
+    before = [(kind, name, getattr(kind, name)) for calls in stages.values() for kind, name in calls]
     try:
-        for stage, calls in STAGES.items():
+        for stage, calls in stages.items():
             for kind, name in calls:
                 setattr(kind, name, watch.around(stage, getattr(kind, name)))
         yield watch
@@ -81,19 +88,25 @@ def watched() -> Iterator[Watch]:
 
 
 def stages(*, quick: bool) -> list[Row]:
-    """A row for each stage, in the order in which a block goes through them."""
+    """A row for each stage, in the order in which a block goes through them; columns for each scanner."""
     frames = 50_000 if quick else 2_000_000
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
-        path, output = Path(name) / "frames.jsonl", Path(name) / "users.jsonl"
+        path = Path(name) / "frames.jsonl"
         write_small(path, frames=frames)
-        with watched() as watch:
-            code = millstream(
-                ["count", str(path), "--output", str(output), "--rejects", "off", "--workers", "1", "--quiet"]
-            )
-        assert code == 0
-    total = sum(watch.seconds.values())
-    return [
-        {"stage": stage, "ns per frame": round(1e9 * seconds / frames, 1), "share, %": round(100 * seconds / total, 1)}
-        for stage in (*STAGES, REST)
-        for seconds in [watch.seconds.get(stage, 0.0)]
-    ]
+        seconds = {scanner: _seconds(path, scanner=scanner) for scanner in SCANNERS}
+    rows: list[Row] = []
+    for stage in (*STAGES, REST):
+        row: Row = {"stage": stage}
+        for scanner, found in seconds.items():
+            row[f"{scanner} scanner, ns per frame"] = round(1e9 * found.get(stage, 0.0) / frames, 1)
+            row[f"{scanner} scanner, %"] = round(100 * found.get(stage, 0.0) / sum(found.values()), 1)
+        rows.append(row)
+    return rows
+
+
+def _seconds(path: Path, *, scanner: str) -> dict[str, float]:
+    words = ["--output", str(path.with_suffix(".users")), "--rejects", "off", "--workers", "1", "--quiet"]
+    with watched() as watch:
+        code = millstream(["count", str(path), *words, "--scanner", scanner])
+    assert code == 0
+    return watch.seconds

@@ -30,6 +30,8 @@ from dev import kafka
 from dev.places import ServerError
 from dev.process import Running
 
+JOINING = "group.initial.rebalance.delay.ms=2000\n"
+"""A new group waits for further members, as it does for 3 s by default: or one worker would have read most alone."""
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.02
 _MEMBER = b"--multiprocessing-fork"
@@ -80,6 +82,7 @@ class Site:
 def site() -> Iterator[Site]:
     """Start a broker, and end it with all of its data. Raises ServerError when this machine cannot have one."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        kafka.PROPERTIES += JOINING if JOINING not in kafka.PROPERTIES else ""  # of two lines, the last one holds
         running = kafka.start(Path(name), owner=os.getpid())
         try:
             yield Site(Path(name), running)

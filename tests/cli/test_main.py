@@ -1,8 +1,10 @@
 """What all verbs share, and `run --check`."""
 
+import importlib.util
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,33 @@ def test_questions_are_answered(word: str, capsys: pytest.CaptureFixture[str]) -
 
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(("usage: millstream", "millstream "))
+
+
+def test_the_version_says_which_scanner_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The compiled one where it is installed, otherwise the one in Python."""
+    is_installed = importlib.util.find_spec("millstream_native") is not None
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    monkeypatch.setitem(sys.modules, "millstream_native", None)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+
+    *installed, without = capsys.readouterr().out.splitlines()
+    assert without == f"millstream {version('millstream')} (scanner: python)"
+    assert installed == [without.replace("python", "native") if is_installed else without]
+
+
+def test_the_version_costs_no_numpy() -> None:
+    """It is told at once."""
+    code = (
+        "import sys; from millstream.cli import main\ntry: main(['--version'])\nfinally: print('numpy' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.splitlines()[1:] == ["False"]
 
 
 @pytest.mark.parametrize("verb", ["stream", "files", "run", "demo", "simulate", "status", "explain", "dead", "retry"])

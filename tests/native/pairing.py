@@ -1,9 +1,9 @@
 """What the tests of both scanners share."""
 
 import random
+from importlib import import_module
 
-import pytest
-
+from counting.frames.kinds import need_native
 from millstream.counting.model import Frames
 
 PIECES = (
@@ -16,7 +16,8 @@ PIECES = (
 
 def native():
     """The compiled package, or a skip that says what is missing."""
-    return pytest.importorskip("millstream_native", reason="the native scanner is not installed: make native")
+    need_native(at_import=True)
+    return import_module("millstream_native")
 
 
 def told(frames: Frames) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from millstream.counting.frames.scanner import PythonScanner
 from native.pairing import damage, native, told
 
 package = native()
+NativeScanner = import_module("millstream.counting.frames.native").NativeScanner
 CORPUS = Path(__file__).parents[2] / "native/fuzz/corpus"
 SEEDS = [line for file in sorted(CORPUS.glob("*.jsonl")) for line in file.read_bytes().split(b"\n") if line]
 LINES_IN_BLOCK = 200
@@ -17,7 +19,7 @@ LINES_IN_BLOCK = 200
 
 def run(lines: int, *, seed: int) -> None:
     dice = random.Random(seed)
-    python, scanner = PythonScanner(), package.NativeScanner()
+    python, scanner = PythonScanner(), NativeScanner()
     others = [package.Scanner(uid=["uid"], ts=["ts"], level=level) for level in package.LEVELS]
     rejected = 0
     for _ in range(lines // LINES_IN_BLOCK):

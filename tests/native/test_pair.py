@@ -4,6 +4,7 @@ import gzip
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ from millstream.errors import InvalidValueError
 from native.pairing import native, told
 
 package = native()
+NativeScanner = import_module("millstream.counting.frames.native").NativeScanner
 SHARED = Path(__file__).parents[3] / "shared/data/frames"
 PATHS = [("uid", "ts"), ("a", "ts"), ("a.uid", "a.ts"), ("a.uid", "ts"), ("uid", "a.a.ts"), ("é", "a")]
 
 
 def pair(**paths: str) -> tuple[PythonScanner, object]:
-    return PythonScanner(**paths), package.NativeScanner(**paths)
+    return PythonScanner(**paths), NativeScanner(**paths)
 
 
 def check_lines(block: bytes, **paths: str) -> None:
@@ -172,7 +174,7 @@ def test_scanners_work_in_threads():
     shared = package.Scanner(uid=["uid"], ts=["ts"])
 
     with ThreadPoolExecutor(4) as pool:
-        own = list(pool.map(lambda block: told(package.NativeScanner().scan_lines(block)), blocks))
+        own = list(pool.map(lambda block: told(NativeScanner().scan_lines(block)), blocks))
         common = list(pool.map(lambda block: shared.scan_blocks([block])[:2], blocks))
 
     assert own == wanted
@@ -214,7 +216,7 @@ def test_if_the_scanners_do_not_agree_python_decides():
 def test_a_field_that_cannot_be_is_refused(uid, ts):
     """As by the scanner in Python."""
     with pytest.raises(InvalidValueError, match=r"^(uid|ts): expected"):
-        package.NativeScanner(uid=uid, ts=ts)
+        NativeScanner(uid=uid, ts=ts)
 
 
 def test_what_is_no_bytes_is_refused():

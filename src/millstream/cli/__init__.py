@@ -56,6 +56,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(Exit.USAGE, f"millstream: error: {printable(message)} (try {self.prog} --help)\n")
 
 
+class _Version(argparse.Action):
+    """Says the version; which scanner there is, is looked up only now."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from millstream.counting.frames.choosing import choose_scanner  # noqa: PLC0415 - nobody else asks for it
+
+        sys.stdout.write(f"millstream {version('millstream')} (scanner: {choose_scanner().name})\n")
+        parser.exit()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -100,7 +110,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "  millstream files incoming/ --merge-to lake/\n  millstream status",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"millstream {version('millstream')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and which scanner counts")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb in VERBS:
         verb.add_parser(verbs, parents=[_shared()])

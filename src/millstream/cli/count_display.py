@@ -52,7 +52,7 @@ class CountDisplay:
     @property
     def watcher(self) -> Watcher:
         """Whom the count is to tell."""
-        return Watcher(progress=self._progress, losses=self._losses)
+        return Watcher(progress=self._progress, losses=self._losses, remark=self._remark)
 
     def standard_output(self) -> LineSink:
         """Where results go that go to standard output."""
@@ -76,6 +76,10 @@ class CountDisplay:
             say(self._console, line, style="yellow")
         for line in summary_lines(report):
             say(self._console, line)
+
+    def _remark(self, line: str) -> None:
+        if not self._is_quiet:
+            say(self._console, f"millstream: {line}", style="yellow")
 
     def _progress(self, progress: CountProgress) -> None:
         shows_results = self._config.output in {None, "-"} and sys.stdout.isatty()
@@ -207,6 +211,7 @@ def summary_lines(report: CountReport) -> list[str]:
                 counted(report.windows, "window"),
                 f"in {rough_duration(report.seconds)}",
                 f"{report.frames_per_s:,.0f} frames/s",
+                f"{report.scanner} scanner",
             )
         ),
         f"{totals.late:,} late; lost {error_rate(totals):.4%}: {totals.rejected:,} rejected, "  # noqa: ISC004 - one line

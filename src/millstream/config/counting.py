@@ -94,7 +94,13 @@ class CountConfig:
     )
     summary: str | None = _option(read_text, None, example="summary.json", text="write the summary there, as JSON")
     workers: int | None = _option(
-        read_count, None, example="4", text="processes that read; default: as many as there are cores"
+        read_count, None, example="4", text="how many read at once; default: as many as there are cores"
+    )
+    scanner: str = _option(
+        one_of("auto", "python", "native"),
+        "auto",
+        example="python",
+        text="what reads frames: the compiled scanner if it is installed (make native), or one of the two",
     )
     role: str | None = _option(
         one_of("both", "worker", "merger"), None, example="worker", text="Kafka: which part of the work to do"

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -55,9 +56,9 @@ class Link:
         """Say why this member can not work at all."""
         self._send(("failed", error))
 
-    def fenced(self, reason: str) -> None:
-        """Say why this member ends, which a fresh one in its place need not."""
-        self._send(("fenced", f"lost its work: {reason}"))
+    def ends(self, reason: str) -> None:
+        """Say why this member ends, though a fresh one in its place may go on."""
+        self._send(("ends", reason))
 
     def _send(self, message: tuple[str, object]) -> None:
         try:
@@ -144,14 +145,14 @@ class Supervisor:
         now_s = time.monotonic()
         for member in self._members:
             if member.process is None and now_s >= member.due_s:
-                ours, theirs = multiprocessing.Pipe(duplex=False)
+                member.pipe, theirs = multiprocessing.Pipe(duplex=False)
                 context = multiprocessing.get_context("spawn")
                 member.process = context.Process(
                     target=_work, args=(theirs, member.spec, member.starts), name=member.spec.name
                 )
-                member.process.start()
+                _start_without_interrupts(member.process)
                 theirs.close()
-                member.pipe, member.started_s = ours, now_s
+                member.started_s = now_s
                 member.starts += 1
                 member.reason = ""
 
@@ -174,7 +175,7 @@ class Supervisor:
             self._news(member.spec.name, member.starts, content)
         elif kind == "line":
             self._tell(str(content))
-        elif kind == "fenced":
+        elif kind == "ends":
             member.reason = str(content)
         elif kind == "failed":
             self._failure = self._failure or str(content)
@@ -218,17 +219,30 @@ def _how_it_ended(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
+def _start_without_interrupts(process: SpawnProcess) -> None:
+    """Start a process that hears no Ctrl-C until it can ignore it; a terminal sends that to all of them."""
+    resource_tracker.ensure_running()  # or it is started with the process, and lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(pipe: Connection, spec: MemberSpec, start: int) -> None:
     """The main function of a member."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the supervisor, which then asks
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     link = Link(pipe)
     signal.signal(signal.SIGTERM, link.ask)
     try:
         spec.work(link, start, *spec.arguments)
     except FencedError as error:
-        link.fenced(error.reason)
+        link.ends(f"lost its work: {error.reason}")
     except MillstreamError as error:
         link.failed(str(error))
+    except Exception as error:  # noqa: BLE001 - the border of a member: nothing it does may end the others
+        link.ends(f"failed: {type(error).__name__}: {error}")
     finally:
         pipe.close()
 

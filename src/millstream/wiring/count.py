@@ -6,10 +6,9 @@ is locked first, and what an earlier run left there decides where to go on. Read
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,10 +21,13 @@ from millstream.counting.files.count import FileCount, Resumption, report_of
 from millstream.counting.files.fold import Supply
 from millstream.counting.files.output import LineSink, StandardOutput
 from millstream.counting.files.pipe import LiveCount
+from millstream.counting.files.processes import ReaderProcesses
 from millstream.counting.files.readers import ReadAhead
 from millstream.counting.files.rules import CountReport, CountRules, Watcher
 from millstream.counting.files.supply import OwnSupply
-from millstream.counting.frames.scanner import FrameScanner, PythonScanner
+from millstream.counting.files.threads import ReaderThreads
+from millstream.counting.frames.choosing import Choice, Wanted, choose_scanner
+from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.model import Size
 from millstream.counting.windows.calendar import Calendar
 from millstream.counting.windows.windows import Emit
@@ -35,6 +37,8 @@ from millstream.wiring.count_outputs import Outputs, keep_apart, places_of, prob
 STDIN = "-"
 SMALL_BYTES = 192 << 20
 """Inputs of fewer bytes are counted before other processes have started and caught up: measured, half a second."""
+NATIVE_SMALL_BYTES = 16 << 20
+"""The same for threads, which start at once."""
 
 
 class StopRequest(Protocol):
@@ -66,10 +70,13 @@ def count_local(
     `standard_output` takes the results that go there, in place of standard output itself.
     """
     check_local(config, state=state)
+    choice = choose_scanner(config.scanner)
+    if choice.remark is not None:
+        watcher.remark(choice.remark)
     around = _Surroundings(watcher=watcher, stop=stop, standard_output=standard_output or StandardOutput())
     if config.sources == (STDIN,):
-        return _count_pipe(config, around)
-    return _count_files(config, state, around)
+        return _count_pipe(config, choice, around)
+    return _count_files(config, choice, state, around)
 
 
 def check_local(config: CountConfig, *, state: Path | None) -> None:
@@ -110,13 +117,12 @@ def rules_of(config: CountConfig) -> CountRules:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _count_files(config: CountConfig, state: Path | None, around: _Surroundings) -> CountReport:
+def _count_files(config: CountConfig, choice: Choice, state: Path | None, around: _Surroundings) -> CountReport:
     files = _look_at_all(config.sources)
     places = places_of(config)
     keep_apart(places, files)
     rules = rules_of(config)
-    make_scanner = partial(PythonScanner, uid=rules.uid, ts=rules.ts)
-    scanner = make_scanner()
+    scanner = choice.maker(uid=rules.uid, ts=rules.ts)()
     with ExitStack() as stack:
         resumption = _resumption(state, files, rules.as_text() | places.as_text(), stack) if state is not None else None
         before = resumption.before if resumption else None
@@ -124,7 +130,7 @@ def _count_files(config: CountConfig, state: Path | None, around: _Surroundings)
             return report_of(before, scanner=scanner.name)
         outputs = Outputs.open(places, standard_output=around.standard_output, before=before)
         stack.callback(outputs.close)
-        supply = _supply(config, files, make_scanner, scanner)
+        supply = _supply(config, files, choice, scanner)
         stack.callback(supply.close)
         count = FileCount(
             files,
@@ -174,14 +180,16 @@ def _resumption(state: Path, files: Sequence[StoredFile], settings: Mapping[str,
     return Resumption(checkpoints=checkpoints, settings=settings, before=before)
 
 
-def _supply(
-    config: CountConfig, files: Sequence[StoredFile], make_scanner: Callable[[], FrameScanner], scanner: FrameScanner
-) -> Supply:
+def _supply(config: CountConfig, files: Sequence[StoredFile], choice: Choice, scanner: FrameScanner) -> Supply:
     size_bytes = sum(file.size_bytes * (1 if file.is_seekable else _PACKED) for file in files)
+    is_native = choice.name is Wanted.NATIVE
     workers = config.workers
     if workers is None:
-        workers = 1 if size_bytes < SMALL_BYTES else usable_cores()
-    return OwnSupply(scanner) if workers == 1 else ReadAhead(files, scanner=make_scanner, processes=workers)
+        workers = 1 if size_bytes < (NATIVE_SMALL_BYTES if is_native else SMALL_BYTES) else usable_cores()
+    if workers == 1:
+        return OwnSupply(scanner)
+    kind = ReaderThreads if is_native else ReaderProcesses
+    return ReadAhead(files, crew=kind(files, scanner=choice.maker(uid=config.uid, ts=config.ts), count=workers))
 
 
 _PACKED = 5
@@ -198,7 +206,7 @@ def usable_cores() -> int:
 # --- standard input ---------------------------------------------------------------------------------------------------
 
 
-def _count_pipe(config: CountConfig, around: _Surroundings) -> CountReport:
+def _count_pipe(config: CountConfig, choice: Choice, around: _Surroundings) -> CountReport:
     places = places_of(config)
     keep_apart(places, ())
     rules = rules_of(config)
@@ -207,7 +215,7 @@ def _count_pipe(config: CountConfig, around: _Surroundings) -> CountReport:
         count = LiveCount(
             FramePipe(wake=around.stop.descriptor),
             rules=rules,
-            scanner=PythonScanner(uid=rules.uid, ts=rules.ts),
+            scanner=choice.maker(uid=rules.uid, ts=rules.ts)(),
             sink=outputs.results,
             letters_sink=outputs.letters,
             watcher=around.watcher,

@@ -21,14 +21,15 @@ from millstream.config import CountConfig
 from millstream.core.address import TopicAddress, is_kafka, parse_address, parse_topic
 from millstream.core.moment import Start, parse_start
 from millstream.counting.admission.clock import ClockSettings
-from millstream.counting.frames.scanner import FrameScanner, PythonScanner
+from millstream.counting.frames.choosing import choose_scanner, make_scanner
+from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.live.faultpoints import Faults, no_faults
 from millstream.counting.live.merger import Merger, MergerSettings
 from millstream.counting.live.worker import Progress, StageOne, StageOneSettings
 from millstream.counting.model import ALL_SIZES, Size, Totals
 from millstream.counting.windows.calendar import Calendar
 from millstream.counting.windows.windows import Emit
-from millstream.errors import ConfigurationError, InvalidValueError
+from millstream.errors import ConfigurationError, InvalidValueError, NativeScannerError
 from millstream.runtime.supervisor import Link, MemberSpec, Supervisor
 from millstream.wiring.explain_count import note_last_count
 
@@ -63,6 +64,7 @@ class KafkaCount:
     idle_s: float = 10.0
     exact: bool = False
     zone: str = "UTC"
+    scanner: str = "auto"
     workers: int = 1
     merges: bool = True
     state: str = ".millstream"
@@ -122,6 +124,11 @@ def count_kafka(count: KafkaCount, *, news: News, tell: Callable[[str], None], i
     folder = _folder(count)
     lock = StateLock(folder)
     try:
+        if count.workers:
+            choice = choose_scanner(count.scanner)
+            if choice.remark is not None:
+                tell(f"millstream: {choice.remark}")
+            count = replace(count, scanner=choice.name)
         note_last_count(Path(count.state), source=count.connection.url, group=count.group)
         members = [
             MemberSpec(name=f"worker {slot}", work=work, arguments=(count, f"{_state_id(folder)}-{slot}"))
@@ -154,7 +161,7 @@ def work(link: Link, start: int, count: KafkaCount, member_id: str) -> None:
     settings = StageOneSettings(
         clock=count.clock, grace_s=count.grace_s, fields=count.fields, idle_s=count.idle_s, dead_letters=count.copies
     )
-    scanner = PythonScanner(uid=count.uid, ts=count.ts)
+    scanner = make_scanner(count.scanner, uid=count.uid, ts=count.ts)
     stage = StageOne(
         log,
         scanner,
@@ -299,6 +306,7 @@ def kafka_count_of(config: CountConfig, *, state: str, fault: str | None = None)
     role = config.role or "both"
     if role == "merger" and config.workers is not None:
         problems.append("workers: expected none with the role merger, which is one process")
+    problems += _problems_of_scanner(config)
     values: dict[str, object] = {}
     try:
         source = parse_address(config.sources[0], name="sources")
@@ -328,12 +336,22 @@ def kafka_count_of(config: CountConfig, *, state: str, fault: str | None = None)
         idle_s=config.idle,
         exact=config.exact,
         zone=config.zone,
+        scanner=config.scanner,
         workers=0 if role == "merger" else config.workers or 1,
         merges=role != "worker",
         state=state,
         fault=fault,
     )
     return replace(count, **values)  # type: ignore[arg-type]  # read one by one above
+
+
+def _problems_of_scanner(config: CountConfig) -> list[str]:
+    try:
+        if config.role != "merger":
+            choose_scanner(config.scanner)
+    except NativeScannerError as error:
+        return [str(error)]
+    return []
 
 
 def _topic_beside(source: TopicAddress, text: str | None, *, name: str, default: str) -> str:

@@ -103,7 +103,13 @@ def count_files(
     return Counted(report=report, results=results.data, letters=letters.data, alarms=next(alarms))
 
 
-def count_pipe(pipe: Pipe, *, by: CountRules | None = None, monotonic: Callable[[], float] | None = None) -> Counted:
+def count_pipe(
+    pipe: Pipe,
+    *,
+    by: CountRules | None = None,
+    monotonic: Callable[[], float] | None = None,
+    keeps_letters: bool = True,
+) -> Counted:
     """Count what comes out of a pipe."""
     results, letters, alarms = Memory(), Memory(), itertools.count()
     count = LiveCount(
@@ -111,7 +117,7 @@ def count_pipe(pipe: Pipe, *, by: CountRules | None = None, monotonic: Callable[
         rules=by or rules(),
         scanner=PythonScanner(),
         sink=results,
-        letters_sink=letters,
+        letters_sink=letters if keeps_letters else None,
         watcher=Watcher(progress=lambda _: None, losses=lambda _: next(alarms)),
         allow_loss=True,
         idle_s=10.0,

@@ -1,11 +1,12 @@
 """Counting files: exact, the same for any order and any reader, and nothing is left out without a copy."""
 
 import gzip
+import itertools
 import json
 import os
 import random
 import signal
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ from hypothesis import strategies as st
 
 from counting.files.counted import Counted, count_files, frames_at, rules, users_by_minute
 from millstream import simulate
+from millstream.counting.files.processes import ReaderProcesses
 from millstream.counting.files.readers import ReadAhead
 from millstream.counting.files.rules import Ending
-from millstream.counting.frames.scanner import PythonScanner
+from millstream.counting.files.threads import ReaderThreads
+from millstream.counting.frames.blocks import ScannedBlocks
+from millstream.counting.frames.scanner import FrameScanner, PythonScanner
 from millstream.counting.guard import LIMIT, SPAN, LossGuard
 from millstream.counting.windows.windows import Emit
 from millstream.errors import ReaderLostError, SourceError
@@ -36,6 +40,13 @@ def dirty(count: int, *, seed: int) -> list[bytes]:
         torn = line[: len(line) // 2] + b"\n" if draw.random() < 0.003 else line
         lines.append(b"\r\n" + torn if draw.random() < 0.01 else torn)
     return lines
+
+
+def ahead_by(
+    kind: type, *, count: int, scanner: Callable[[], FrameScanner] = PythonScanner
+) -> Callable[[list], ReadAhead]:
+    """Supplies that read ahead by so many readers of a kind."""
+    return lambda files: ReadAhead(files, crew=kind(files, scanner=scanner, count=count))
 
 
 @pytest.fixture(scope="module")
@@ -114,20 +125,33 @@ def test_the_order_of_files_changes_nothing(overlapping: list[Path]) -> None:
 
 @pytest.mark.slow
 def test_readers_change_nothing(overlapping: list[Path]) -> None:
-    """One process or three read ahead: the same bytes as without any."""
+    """One process or thread reads ahead, or three: the same bytes as without any."""
     alone = count_files(overlapping)
 
-    for processes in (1, 3):
-        supply = partial(ReadAhead, scanner=PythonScanner, processes=processes)
-        helped = count_files(overlapping, supply=supply)
+    for kind, count in itertools.product((ReaderProcesses, ReaderThreads), (1, 3)):
+        helped = count_files(overlapping, supply=ahead_by(kind, count=count))
         assert (helped.results, helped.letters) == (alone.results, alone.letters)
 
 
+def test_what_goes_wrong_in_a_thread_ends_the_count(overlapping: list[Path]) -> None:
+    """It is told as if the count had read by itself, and nothing hangs."""
+
+    class BrokenScanner(PythonScanner):
+        def scan_blocks(self, blocks: Sequence[bytes]) -> ScannedBlocks:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        count_files(overlapping, supply=ahead_by(ReaderThreads, count=2, scanner=BrokenScanner))
+
+
 @pytest.mark.slow
-def test_readers_that_may_hardly_read_ahead_still_get_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [ReaderProcesses, ReaderThreads])
+def test_readers_that_may_hardly_read_ahead_still_get_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
     """However little may wait, the file whose turn it is gets read: many files, longer than a stride, never hang."""
     for name, value in (("FRAMES_AHEAD", 0), ("STRIDES_AHEAD", 1), ("REQUESTS", 1)):
-        monkeypatch.setattr(f"millstream.counting.readers.{name}", value)
+        monkeypatch.setattr(f"millstream.counting.files.readers.{name}", value)
     times = range(START_S, START_S + 200_000, 2)
     lines = [b'{"uid":"u%d","ts":%d,"more":"%0200d"}\n' % (time_s % 97, time_s, 0) for time_s in times]
     paths = []
@@ -137,7 +161,7 @@ def test_readers_that_may_hardly_read_ahead_still_get_through(tmp_path: Path, mo
         paths[-1].write_bytes(gzip.compress(part, 1) if number % 2 else part)
 
     alone = count_files(paths)
-    helped = count_files(paths, supply=partial(ReadAhead, scanner=PythonScanner, processes=2))
+    helped = count_files(paths, supply=ahead_by(kind, count=2))
 
     assert helped.results == alone.results
     assert alone.report.totals.lost == 0
@@ -150,9 +174,9 @@ def test_a_reader_that_is_killed_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"".join(frames_at(range(START_S, START_S + 3_000))) * 4)
 
     def supply(files: list) -> ReadAhead:
-        ahead = ReadAhead(files, scanner=PythonScanner, processes=1)
-        os.kill(ahead.pids[0], signal.SIGKILL)
-        return ahead
+        crew = ReaderProcesses(files, scanner=PythonScanner, count=1)
+        os.kill(crew.pids[0], signal.SIGKILL)
+        return ReadAhead(files, crew=crew)
 
     with pytest.raises(ReaderLostError, match="SIGKILL"):
         count_files([path], supply=supply)

@@ -80,6 +80,17 @@ def test_a_pipe_counts_as_the_file_does(tmp_path: Path) -> None:
     assert sorted(from_pipe.letters.splitlines()) == sorted(named.splitlines())
 
 
+def test_a_pipe_whose_end_is_in_doubt_is_counted_without_copies(tmp_path: Path) -> None:
+    """Frames that wait for the clock when the input ends are decided, with nobody to take copies of the lost ones."""
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(b"".join(frames_at([*range(START_S, START_S + 300), START_S + 100_000, *[START_S + 300] * 9])))
+
+    kept, off = count_pipe(piped(path)), count_pipe(piped(path), keeps_letters=False)
+
+    assert kept.report.totals.quarantined == 1
+    assert (off.results, off.report.totals) == (kept.results, kept.report.totals)
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1_000), portion=st.sampled_from([1, 7, 60]), rests_s=st.sampled_from([0.5, 30.0]))
 def test_clean_input_that_trickles_is_counted_exactly(seed: int, portion: int, rests_s: float) -> None:

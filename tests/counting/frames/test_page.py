@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from counting.frames.by_json import Answer, answers, hash_of
-from millstream.counting.frames.scanner import PythonScanner
 from millstream.counting.model import Reason
 
 PAGE = Path(__file__).parents[3] / "docs/frames.md"
@@ -57,27 +56,27 @@ def test_the_page_has_the_tables():
 
 
 @pytest.mark.parametrize(("heading", "line", "answer"), ROWS, ids=[f"{row[0]}: {row[1][:60]}" for row in ROWS])
-def test_a_row_is_what_the_scanner_answers(heading, line, answer):
+def test_a_row_is_what_the_scanner_answers(kind, heading, line, answer):
     """By itself, and among plain lines, with any expectation of the scanner."""
     data, wanted = bytes_of(line), answers_of(answer)
-    scanner = PythonScanner()
+    scanner = kind()
     if heading == "Values of messages":
         assert answers(scanner.scan_values([data])) == wanted
         return
 
     assert answers(scanner.scan_lines(data)) == wanted
-    assert answers(PythonScanner().scan_lines(PLAIN + data + b"\n" + PLAIN)) == [*ZOE, *wanted, *ZOE]
+    assert answers(kind().scan_lines(PLAIN + data + b"\n" + PLAIN)) == [*ZOE, *wanted, *ZOE]
     scanner.scan_lines(b'{"uid":1,"ts":1}')
     assert answers(scanner.scan_lines(PLAIN + data + b"\n" + PLAIN)) == [*ZOE, *wanted, *ZOE]
     if heading != "Several lines" and wanted:
-        assert answers(PythonScanner().scan_values([data])) == wanted
+        assert answers(kind().scan_values([data])) == wanted
 
 
-def test_all_rows_together():
+def test_all_rows_together(kind):
     """Every line of the page in one block has the same answer as by itself."""
     lines = [(bytes_of(line), answers_of(answer)) for heading, line, answer in ROWS if heading != "Values of messages"]
     lines = [(line, wanted) for line, wanted in lines if len(line) < 2_000_000]
 
-    found = answers(PythonScanner().scan_lines(b"\n".join(line for line, _ in lines)))
+    found = answers(kind().scan_lines(b"\n".join(line for line, _ in lines)))
 
     assert found == [answer for _, wanted in lines for answer in wanted]

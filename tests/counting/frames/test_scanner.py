@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from counting.frames.by_json import Answer, answer_of, answers, hash_of
 from millstream.counting.frames.judging import MAX_LINE_BYTES
-from millstream.counting.frames.scanner import RAW_LIMIT_BYTES, PythonScanner
+from millstream.counting.frames.scanner import RAW_LIMIT_BYTES, FrameScanner
 from millstream.counting.model import Reason
 from millstream.errors import InvalidValueError
 
@@ -88,9 +88,9 @@ def expected(lines: list[bytes]) -> list[Answer]:
     return [answer_of(line) for line in lines if not is_blank(line)]
 
 
-def scanners() -> list[PythonScanner]:
+def scanners(kind) -> list[FrameScanner]:
     """Scanners that expect different things because of what they scanned before."""
-    made = [PythonScanner() for _ in range(3)]
+    made = [kind() for _ in range(3)]
     made[1].scan_lines(b'{"uid":7,"ts":7}\n')
     made[2].scan_lines(b"x" * 5000)
     return made
@@ -99,25 +99,25 @@ def scanners() -> list[PythonScanner]:
 @given(lines_of_objects())
 @example(b'{"uid":"a","ts":7,"uid":1.5}')
 @example(b'{"uid":-0,"ts":"-0"}')
-def test_an_object_is_judged_as_the_standard_library_reads_it(line):
+def test_an_object_is_judged_as_the_standard_library_reads_it(kind, line):
     """Types, duplicates, nested keys of the same names, escapes: all as `json.loads` has it."""
-    assert answers(PythonScanner().scan_values([line])) == [answer_of(line)]
+    assert answers(kind().scan_values([line])) == [answer_of(line)]
 
 
 @given(damaged())
-def test_a_damaged_line_is_judged_as_the_standard_library_reads_it(line):
+def test_a_damaged_line_is_judged_as_the_standard_library_reads_it(kind, line):
     """Whatever bytes a line has, the scanner accepts it exactly if a strict reader does."""
-    assert answers(PythonScanner().scan_values([line])) == [answer_of(line)]
+    assert answers(kind().scan_values([line])) == [answer_of(line)]
 
 
 @given(st.lists(any_line | st.sampled_from([b"", b" \r"]), max_size=12), st.booleans(), st.booleans())
-def test_a_line_has_the_same_answer_in_every_company(lines, last_newline, long_enough):
+def test_a_line_has_the_same_answer_in_every_company(kind, lines, last_newline, long_enough):
     """Neither the lines around it nor what was scanned before change the answer of a line, or its place."""
     plain = [PLAIN] * (200 if long_enough else 0)
     lines = [*plain, *lines, *plain]
     block = b"\n".join(lines) + b"\n" * last_newline
 
-    for scanner in scanners():
+    for scanner in scanners(kind):
         frames = scanner.scan_lines(block)
         assert answers(frames) == expected(lines)
         for reject in frames.rejects:
@@ -125,9 +125,9 @@ def test_a_line_has_the_same_answer_in_every_company(lines, last_newline, long_e
 
 
 @given(st.lists(any_line, max_size=8), st.lists(any_line, max_size=8))
-def test_blocks_together_answer_as_each_by_itself(left, right):
+def test_blocks_together_answer_as_each_by_itself(kind, left, right):
     """Where a file is cut between lines changes nothing."""
-    scanner = PythonScanner()
+    scanner = kind()
     whole = scanner.scan_lines(b"".join(line + b"\n" for line in left + right))
     parts = [scanner.scan_lines(b"".join(line + b"\n" for line in part)) for part in (left, right)]
 
@@ -135,9 +135,9 @@ def test_blocks_together_answer_as_each_by_itself(left, right):
 
 
 @given(st.lists(any_line.filter(lambda line: not is_blank(line)), max_size=8))
-def test_values_are_judged_like_lines(values):
+def test_values_are_judged_like_lines(kind, values):
     """A message and a line of the same bytes are the same frame."""
-    of_lines, of_values = PythonScanner().scan_lines(b"\n".join(values)), PythonScanner().scan_values(values)
+    of_lines, of_values = kind().scan_lines(b"\n".join(values)), kind().scan_values(values)
 
     assert answers(of_lines) == answers(of_values)
     assert [reject.raw for reject in of_lines.rejects] == [reject.raw for reject in of_values.rejects]
@@ -146,19 +146,19 @@ def test_values_are_judged_like_lines(values):
 @given(st.lists(st.sampled_from([b"{", b"}", b"\n", b'"uid":"a"', b'"ts":7', b",", b" ", PLAIN]), max_size=30))
 @example([PLAIN, PLAIN, b"\n", b"{", b'"uid":"a"', b"\n", b",", b'"ts":7', b"}"])
 @example([b"{", b'"uid":"a"', b",", b'"ts":7', b',"x":{', b"}", b"\n", b"}", PLAIN])
-def test_newlines_and_objects_in_any_mixture(pieces):
+def test_newlines_and_objects_in_any_mixture(kind, pieces):
     """Objects over two lines and lines with two objects are never frames, even when their numbers agree."""
     around = b"\n".join([PLAIN] * 200)
     block = around + b"\n" + b"".join(pieces) + b"\n" + around
 
-    assert answers(PythonScanner().scan_lines(block)) == expected(block.split(b"\n"))
+    assert answers(kind().scan_lines(block)) == expected(block.split(b"\n"))
 
 
-def test_a_reject_says_where_it_was_and_what_was_expected():
+def test_a_reject_says_where_it_was_and_what_was_expected(kind):
     """Index counts lines that are not blank, start is the byte in the block, raw the line without its newline."""
     block = PLAIN + b'\n\n{"uid":""}\r\n{"uid":"ann","ts":1468244384000}\n' + PLAIN
 
-    first, second = PythonScanner().scan_lines(block).rejects
+    first, second = kind().scan_lines(block).rejects
 
     assert (first.index, first.start, first.reason) == (1, len(PLAIN) + 2, Reason.NO_USER)
     assert first.raw == b'{"uid":""}\r'
@@ -188,9 +188,9 @@ def test_a_reject_says_where_it_was_and_what_was_expected():
         (b'{"uid":"ann","ts":"' + b"x" * 100 + b'"}', "xxx..."),
     ],
 )
-def test_the_detail_names_what_was_found(line, found):
+def test_the_detail_names_what_was_found(kind, line, found):
     """A person sees from one line of ASCII what is wrong with a frame."""
-    (reject,) = PythonScanner().scan_values([line]).rejects
+    (reject,) = kind().scan_values([line]).rejects
 
     assert found in reject.detail
     assert reject.detail.isascii()
@@ -198,37 +198,37 @@ def test_the_detail_names_what_was_found(line, found):
     assert len(reject.detail) < 200
 
 
-def test_a_line_that_is_too_long_is_rejected_with_its_beginning():
+def test_a_line_that_is_too_long_is_rejected_with_its_beginning(kind):
     """The lines around it are frames, and memory is not filled by dead letters."""
     long = b'{"uid":"' + b"a" * MAX_LINE_BYTES + b'","ts":7}'
     block = b"\n".join([PLAIN, long, PLAIN])
 
-    for frames in (PythonScanner().scan_lines(block), PythonScanner().scan_values([PLAIN, None, long, PLAIN])):
+    for frames in (kind().scan_lines(block), kind().scan_values([PLAIN, None, long, PLAIN])):
         assert len(frames.times) == 2
         assert frames.rejects[-1].reason is Reason.TOO_LONG
         assert frames.rejects[-1].raw == long[:RAW_LIMIT_BYTES]
 
 
-def test_no_value_is_malformed():
+def test_no_value_is_malformed(kind):
     """A tombstone is no frame, and neither is an empty value."""
-    frames = PythonScanner().scan_values([None, PLAIN, b"", b" "])
+    frames = kind().scan_values([None, PLAIN, b"", b" "])
 
     assert answers(frames) == [Reason.MALFORMED, (1468244384, hash_of("ann")), Reason.MALFORMED, Reason.MALFORMED]
     assert [reject.raw for reject in frames.rejects] == [b"", b"", b" "]
 
 
 @pytest.mark.parametrize("block", [b"", b"\n", b" \r\n\n\t"])
-def test_nothing_gives_nothing(block):
+def test_nothing_gives_nothing(kind, block):
     """Blank lines are not counted."""
-    frames = PythonScanner().scan_lines(block)
+    frames = kind().scan_lines(block)
 
     assert answers(frames) == []
-    assert len(PythonScanner().scan_values([]).times) == 0
+    assert len(kind().scan_values([]).times) == 0
 
 
-def test_the_hash_is_the_published_one():
+def test_the_hash_is_the_published_one(kind):
     """XXH3 of 64 bits with seed 0, so that any other tool can compute it."""
-    frames = PythonScanner().scan_lines(b'{"uid":"a","ts":7}\n{"uid":"abc","ts":7}')
+    frames = kind().scan_lines(b'{"uid":"a","ts":7}\n{"uid":"abc","ts":7}')
 
     assert frames.users.tolist() == [0xE6C632B61E964E1F, 0x78AF5F94892F3950]
 
@@ -237,12 +237,12 @@ def test_the_hash_is_the_published_one():
 @pytest.mark.parametrize(
     ("uid", "ts"), [("a", "ts"), ("a.uid", "a.ts"), ("a.uid", "ts"), ("uid", "a.a.ts"), ("é", "ts")]
 )
-def test_a_path_leads_to_values_in_nested_objects(uid, ts, lines):
+def test_a_path_leads_to_values_in_nested_objects(kind, uid, ts, lines):
     """`--uid a.uid` reads {"a":{"uid":...}}; what is no object on the way is as good as missing."""
     inside = [b'{"ts":5,"uid":"b","a":' + line + b"}" for line in lines] + lines
     inside = [line for line in inside if not is_blank(line)]
 
-    found = answers(PythonScanner(uid=uid, ts=ts).scan_lines(b"\n".join(inside)))
+    found = answers(kind(uid=uid, ts=ts).scan_lines(b"\n".join(inside)))
 
     assert found == [answer_of(line, uid=uid, ts=ts) for line in inside]
 
@@ -252,24 +252,24 @@ def test_a_path_leads_to_values_in_nested_objects(uid, ts, lines):
     [("", "ts"), ("a..b", "ts"), ("uid", "ts."), ('a"b', "ts"), ("a\\b", "ts"), ("a\nb", "ts"), ("\ud800", "ts"),
      (".".join("a" * 17), "ts"), ("uid", "uid"), ("a", "a.b"), ("a.b", "a")],
 )  # fmt: skip
-def test_a_field_that_cannot_be_is_refused(uid, ts):
+def test_a_field_that_cannot_be_is_refused(kind, uid, ts):
     """One line says what a path looks like, before anything is read."""
     with pytest.raises(InvalidValueError, match=r"^(uid|ts): expected"):
-        PythonScanner(uid=uid, ts=ts)
+        kind(uid=uid, ts=ts)
 
 
-def test_a_scanner_does_not_care_how_deep_its_caller_is():
+def test_a_scanner_does_not_care_how_deep_its_caller_is(kind):
     """A line that a shallow caller can decode is a frame for a deep one, too."""
     line = b'{"uid":"ann","ts":7,"x":' + b"[" * 700 + b"]" * 700 + b"}"
 
     def scan(levels: int) -> list[Answer]:
-        return scan(levels - 1) if levels else answers(PythonScanner().scan_lines(line))
+        return scan(levels - 1) if levels else answers(kind().scan_lines(line))
 
     assert scan(0) == scan(500) == [(7, hash_of("ann"))]
 
 
 @pytest.mark.parametrize("name", ["minutes", "days", "large"])
-def test_real_frames_are_all_read(name):
+def test_real_frames_are_all_read(kind, name):
     """Real files have the users and times that the standard library finds, in blocks of any size."""
     file = SHARED / f"{name}.jsonl.gz"
     if not file.exists():
@@ -280,8 +280,8 @@ def test_real_frames_are_all_read(name):
     lines = data.splitlines(keepends=True)
     sample = random.Random(4).sample(range(len(lines)), 300)
 
-    frames = PythonScanner().scan_lines(data)
-    scanner = PythonScanner()
+    frames = kind().scan_lines(data)
+    scanner = kind()
     blocks = [scanner.scan_lines(b"".join(lines[at : at + 200])) for at in range(0, len(lines), 200)]
 
     assert frames.lines == len(frames.times) == len(lines)

@@ -20,8 +20,9 @@ from millstream.counting.files.recall import Line, find_line
 from millstream.counting.files.rules import CountProgress, CountReport, CountRules, Ending, Watcher
 from millstream.counting.files.stride import BlockFacts, Refused, facts_of
 from millstream.counting.files.tally import USERS_LIMIT, Tally
+from millstream.counting.frames.blocks import ScannedBlocks
 from millstream.counting.frames.scanner import FrameScanner
-from millstream.counting.model import Frames, Reason
+from millstream.counting.model import Reason
 from millstream.counting.windows.distinct import UserSet
 from millstream.ports.framefile import Block
 
@@ -138,8 +139,8 @@ class LiveCount:
 
     def _take(self, piece: Piece) -> None:
         """Count a piece."""
-        frames = self._scanner.scan_lines(piece.block.data)
-        facts = facts_of(piece.block, frames, end=len(frames.times))
+        frames = self._scanner.scan_blocks([piece.block.data])
+        facts = facts_of(piece.block, frames.blocks[0])
         self._read_bytes = piece.block.start + len(piece.block.data)
         lost_before = self._tally.counts.lost
         self._tally.counts.frames += facts.lines
@@ -153,7 +154,7 @@ class LiveCount:
         if watermark is not None:
             self._tally.reach(watermark)
 
-    def _admit(self, piece: Piece, frames: Frames, facts: BlockFacts) -> None:
+    def _admit(self, piece: Piece, frames: ScannedBlocks, facts: BlockFacts) -> None:
         upper_s = int(self._now())
         if piece.ends_block and facts.end:
             tail = frames.times[-RING_LIMIT:].tolist()
@@ -188,7 +189,8 @@ class LiveCount:
         lost_before = self._tally.counts.lost
         admitted = self._admission.settle()
         self._tally.take(admitted)
-        self._send_copies(admitted, Block(start=0, data=b""), first=0)
+        if self._letters.are_kept:
+            self._send_copies(admitted, Block(start=0, data=b""), first=0)
         self._tally.watch(lost_before)
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -243,7 +245,7 @@ class LiveCount:
                     reason=reason, detail=line.detail, source=NAME, line=line.number, byte=line.byte, raw=line.raw
                 )
 
-    def _keep_waiting(self, frames: Frames, block: Block, *, first: int) -> None:
+    def _keep_waiting(self, frames: ScannedBlocks, block: Block, *, first: int) -> None:
         """Keep the lines of the frames that wait now."""
         if not self._admission.waiting:
             self._kept.clear()

@@ -1,30 +1,20 @@
-"""Strides read ahead by other processes.
+"""Strides read ahead by others.
 
-Theory of operation: a reader is told which stride of which file to read, scans it, and sends it back (`serving`); it
-decides nothing. This side keeps every reader busy with two requests: first what the file at hand needs next, then what
-the files behind it will need, as long as not too much waits here. Of a plain file any reader may read any stride; a
-compressed one stays with the reader that began it, and the other readers take the next files meanwhile. What is read
-when makes no difference to the count.
-
-Readers are started afresh instead of being forked, so it does not matter which threads there are; they are deaf to
-the signals of a terminal, and end when this side is gone, because that closes their pipe.
+Theory of operation: a reader (a process or a thread: `processes`, `threads`) is told which stride of which file to
+read, scans it, and hands it back (`serving`); it decides nothing. This side keeps every reader busy with two requests:
+first what the file at hand needs next, then what the files behind it will need, as long as not too much waits here. Of
+a plain file any reader may read any stride; a compressed one stays with the reader that began it, and the other readers
+take the next files meanwhile. What is read when makes no difference to the count.
 """
 
-import contextlib
-import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from types import ModuleType
+from typing import Protocol
 
 from millstream.counting.files.part import Part
-from millstream.counting.files.serving import Answer, Request, serve
+from millstream.counting.files.serving import Answer, Request
 from millstream.counting.files.stride import Stride, stride_length
-from millstream.counting.frames.scanner import FrameScanner
-from millstream.errors import ReaderLostError, ReadingError
+from millstream.errors import ReadingError
 from millstream.ports.framefile import FrameFile
 
 REQUESTS = 2
@@ -36,15 +26,26 @@ STRIDES_AHEAD = 6
 FRAMES_AHEAD = 1 << 22
 """Frames that may wait of files whose turn has not come; 16 bytes each."""
 
-_STOP_S = 5.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+class Crew(Protocol):
+    """Some readers, numbered from 0; used by one thread."""
 
-@dataclass(slots=True, eq=False)
-class _Reader:
-    process: SpawnProcess
-    pipe: "Connection[Request, Answer]"
-    asked: int = 0
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    def ask(self, reader: int, request: Request) -> None:
+        """Give a reader something to do, after what it has to do already. Raises ReaderLostError."""
+        ...
+
+    def hear(self) -> Sequence[tuple[int, Answer]]:
+        """What readers answered, one at least; blocks. Raises ReaderLostError when one of them is gone."""
+        ...
+
+    def close(self) -> None:
+        """End them; idempotent."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -54,34 +55,23 @@ class _Reading:
     number: int
     next_block: int
     is_seekable: bool
-    owner: _Reader | None = None
+    owner: int | None = None
     is_asked_for_all: bool = False
     asked: int = 0
     arrived: dict[int, Stride | str] = field(default_factory=dict)
 
 
 class ReadAhead:
-    """Some processes that read ahead. Implements Supply; used by one thread, which must close it."""
+    """Has strides read ahead. Implements Supply; used by one thread, which must close it."""
 
-    def __init__(self, files: Sequence[FrameFile], *, scanner: Callable[[], FrameScanner], processes: int) -> None:
-        """`scanner` makes the scanner of a process; it and the files are sent there. Starts the processes."""
+    def __init__(self, files: Sequence[FrameFile], *, crew: Crew) -> None:
+        """`crew` reads the same files."""
         self._numbers = {file.path: number for number, file in enumerate(files)}
         self._readings: dict[int, _Reading] = {}
         self._waiting_frames = 0
-        self._readers: list[_Reader] = []
+        self._crew = crew
+        self._asked = [0] * crew.size
         self._head: _Reading | None = None
-        try:
-            with _blocked_signals():
-                for _ in range(processes):
-                    self._readers.append(_start(files, scanner))
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the readers."""
-        return [reader.process.pid or 0 for reader in self._readers]
 
     def take(self, part: Part, *, following: Sequence[Part]) -> Stride:
         """See Supply. Raises ReaderLostError when a process is gone, too."""
@@ -102,14 +92,7 @@ class ReadAhead:
 
     def close(self) -> None:
         """See Supply."""
-        readers, self._readers = self._readers, []
-        for reader in readers:
-            reader.pipe.close()
-            reader.process.kill()  # it holds nothing
-        for reader in readers:
-            reader.process.join(_STOP_S)
-            with contextlib.suppress(ValueError):  # it is not dead yet: the system will see to it
-                reader.process.close()
+        self._crew.close()
 
     def _reading(self, part: Part) -> _Reading:
         number = self._numbers[part.path]
@@ -122,51 +105,39 @@ class ReadAhead:
 
     def _ask(self, wanted: Sequence[_Reading]) -> None:
         """Give every reader that has room something to do."""
-        for reader in self._readers:
-            while reader.asked < REQUESTS:
+        for reader in range(self._crew.size):
+            while self._asked[reader] < REQUESTS:
                 reading = next((reading for reading in wanted if self._may_ask(reading, reader)), None)
                 if reading is None:
                     break
                 self._ask_for(reading, reader)
 
-    def _may_ask(self, reading: _Reading, reader: _Reader) -> bool:
-        if reading.is_asked_for_all or (reading.owner is not None and reading.owner is not reader):
+    def _may_ask(self, reading: _Reading, reader: int) -> bool:
+        if reading.is_asked_for_all or (reading.owner is not None and reading.owner != reader):
             return False
         ahead = reading.asked + len(reading.arrived)
         if reading is self._head:
-            return ahead < STRIDES_AHEAD * len(self._readers)
+            return ahead < STRIDES_AHEAD * self._crew.size
         # The first stride of a file is a single block, and whether there are others is not known before it came.
         is_first = reading.next_block == 0 or ahead == 0
         return is_first or self._waiting_frames < FRAMES_AHEAD
 
-    def _ask_for(self, reading: _Reading, reader: _Reader) -> None:
+    def _ask_for(self, reading: _Reading, reader: int) -> None:
         first = reading.next_block
         stays = first > 0 and not reading.is_seekable
         if stays:
             reading.owner = reader
-        self._send(reader, (reading.number, first, stays))
+        self._crew.ask(reader, (reading.number, first, stays))
+        self._asked[reader] += 1
         reading.next_block += stride_length(first)
         reading.asked += 1
         if first == 0:
             reading.is_asked_for_all = True  # until it came
 
-    def _send(self, reader: _Reader, request: Request) -> None:
-        try:
-            reader.pipe.send(request)
-        except OSError:
-            raise _lost(reader) from None
-        reader.asked += 1
-
     def _receive(self) -> None:
-        """Wait for what readers send."""
-        pipes: Mapping[object, _Reader] = {reader.pipe: reader for reader in self._readers}
-        for pipe in wait([reader.pipe for reader in self._readers]):
-            reader = pipes[pipe]
-            try:
-                number, first, stride = reader.pipe.recv()
-            except (EOFError, OSError):
-                raise _lost(reader) from None
-            reader.asked -= 1
+        """Wait for what readers answer."""
+        for reader, (number, first, stride) in self._crew.hear():
+            self._asked[reader] -= 1
             self._arrived(number, first, stride)
 
     def _arrived(self, number: int, first: int, stride: Stride | str) -> None:
@@ -180,43 +151,3 @@ class ReadAhead:
             return
         self._waiting_frames += len(stride.times)
         reading.is_asked_for_all = stride.is_last or (reading.is_asked_for_all and first > 0)
-
-
-def _start(files: Sequence[FrameFile], scanner: Callable[[], FrameScanner]) -> _Reader:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, files, scanner), name="millstream-reader", daemon=True)
-    with _no_main():
-        process.start()
-    theirs.close()
-    return _Reader(process=process, pipe=ours)
-
-
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Keep a spawned process from importing the main program again, which it has no use for."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _lost(reader: _Reader) -> ReaderLostError:
-    reader.process.join(_STOP_S)
-    code = reader.process.exitcode
-    ended = (
-        "ended" if code is None else f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-    )
-    return ReaderLostError(pid=reader.process.pid or 0, ended=ended)
-
-
-@contextlib.contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """Processes that are started inside are deaf to them for ever; this one gets them afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -100,3 +100,5 @@ class Watcher:
     """Now and then."""
     losses: Callable[[Totals], None]
     """Once, when more frames are lost than should be."""
+    remark: Callable[[str], None] = lambda _: None
+    """Before the count begins, when there is something that should be known; a line."""

@@ -1,4 +1,4 @@
-"""The life of a process that reads ahead.
+"""What a reader does, and the life of a process that is one.
 
 Theory of operation: it imports no more than reading and scanning need, so it starts soon. It remembers nothing but the
 compressed files that it is in the middle of.
@@ -30,14 +30,16 @@ def serve(
     scanner = make_scanner()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            number, first, goes_on = pipe.recv()
-            pipe.send((number, first, _answer(files[number], scanner, first=first)))
-            if not goes_on:
-                files[number].close()
+            pipe.send(answer(files, scanner, pipe.recv()))
 
 
-def _answer(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride | str:
+def answer(files: Sequence[FrameFile], scanner: FrameScanner, request: Request) -> Answer:
+    """Read and scan what is asked for."""
+    number, first, goes_on = request
     try:
-        return read_stride(file, scanner, first=first)
+        stride: Stride | str = read_stride(files[number], scanner, first=first)
     except MillstreamError as error:
-        return str(error)
+        stride = str(error)
+    if not goes_on:
+        files[number].close()
+    return number, first, stride

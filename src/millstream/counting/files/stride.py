@@ -11,17 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from millstream.counting.frames.blocks import BlockFrames
 from millstream.counting.frames.scanner import FrameScanner
-from millstream.counting.model import Frames, Reason, Times, Users
+from millstream.counting.model import Reason, Times, Users
 from millstream.ports.framefile import Block, FrameFile
 
 STRIDE_BLOCKS = 64
 PORTION_BLOCKS = 4
 """Blocks that are read at once: a quarter of a megabyte stays in the caches and in the heap; more costs page faults."""
-
-_NEWLINE = ord("\n")
-_NO_TIMES = np.empty(0, np.int64)
-_NO_USERS = np.empty(0, np.uint64)
 
 
 class Refused(NamedTuple):
@@ -74,19 +71,19 @@ def read_stride(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride
     end, length = 0, stride_length(first)
     while True:
         portion = file.read(first + len(facts), count=min(length - len(facts), PORTION_BLOCKS))
-        for block in portion.blocks:
-            frames = scanner.scan_lines(block.data)
-            end += len(frames.times)
-            if len(frames.times):
-                times.append(frames.times)
-                users.append(frames.users)
-            facts.append(facts_of(block, frames, end=end))
+        scanned = scanner.scan_blocks([block.data for block in portion.blocks])
+        times.append(scanned.times)
+        users.append(scanned.users)
+        facts += [
+            facts_of(block, known, before=end) for block, known in zip(portion.blocks, scanned.blocks, strict=True)
+        ]
+        end += len(scanned.times)
         if portion.is_last or len(facts) == length:
             break
     return Stride(
         first=first,
-        times=np.concatenate(times) if times else _NO_TIMES,
-        users=np.concatenate(users) if users else _NO_USERS,
+        times=np.concatenate(times),
+        users=np.concatenate(users),
         blocks=facts,
         is_last=portion.is_last,
         damage=portion.damage,
@@ -94,24 +91,23 @@ def read_stride(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride
     )
 
 
-def facts_of(block: Block, frames: Frames, *, end: int) -> BlockFacts:
-    """What is known of a block, or of a part of one."""
+def facts_of(block: Block, known: BlockFrames, *, before: int = 0) -> BlockFacts:
+    """What is known of a block, or of a part of one; `before` it there are so many frames of the stride."""
     refused = tuple(
         Refused(
-            newlines=block.data.count(b"\n", 0, reject.start),
+            newlines=newlines,
             byte=block.start + reject.start,
             reason=reject.reason,
             detail=reject.detail,
             raw=reject.raw,
         )
-        for reject in frames.rejects
+        for reject, newlines in zip(known.rejects, known.newlines_before, strict=True)
     )
-    has_any = len(frames.times) > 0
     return BlockFacts(
-        end=end,
-        lowest=int(frames.times.min()) if has_any else 0,
-        highest=int(frames.times.max()) if has_any else 0,
-        lines=frames.lines,
-        newlines=int(np.count_nonzero(np.frombuffer(block.data, np.uint8) == _NEWLINE)),  # a quarter of bytes.count
+        end=before + known.end,
+        lowest=known.lowest,
+        highest=known.highest,
+        lines=known.lines,
+        newlines=known.newlines,
         refused=refused,
     )

@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_digest
 
+from millstream.counting.frames.blocks import ScannedBlocks, one_by_one
 from millstream.counting.frames.fields import AnyUser, Fields, Form, TextUser, fields_named
 from millstream.counting.frames.judging import BAD, MAX_LINE_BYTES, Judge, Refused
 from millstream.counting.model import Frames, Reason, Reject, Times, Users
@@ -60,6 +61,10 @@ class FrameScanner(Protocol):
         """The frames of values, each of which should be one; an empty one, or None, is malformed."""
         ...
 
+    def scan_blocks(self, blocks: Sequence[bytes]) -> ScannedBlocks:
+        """The frames of consecutive blocks of lines, each scanned as by `scan_lines`."""
+        ...
+
 
 class PythonScanner:
     """The scanner that every machine has.
@@ -93,6 +98,10 @@ class PythonScanner:
         """See FrameScanner."""
         longest = max(map(len, filter(None, values)), default=0)
         return self._scan(values, longest=longest, of_block=False)
+
+    def scan_blocks(self, blocks: Sequence[bytes]) -> ScannedBlocks:
+        """See FrameScanner."""
+        return one_by_one(self.scan_lines, blocks)
 
     def _whole(self, block: bytes) -> list[msgspec.Struct] | None:
         """All frames of a block if every line is a plain frame, or None."""

@@ -135,7 +135,7 @@ def _reason(number: int, known: Known | None, *, now_s: float) -> str:
         return f"{name} was last reported at {_clock(known.at_s)}, {at}: is a worker reading it?"
     if behind > 0 and not known.caught_up:
         return f"{name} is {behind:,} records behind, {at}"
-    if known.caught_up and now_s - known.silent_since_s >= 1:
+    if now_s - known.silent_since_s >= 1:
         return f"{name} is silent since {_clock(known.silent_since_s)} and not yet idle, {at}"
     return f"{name} is live, {at}"
 

@@ -1,48 +1,27 @@
-"""The native scanner as Millstream sees it."""
+"""The scanner in compiled code.
+
+Theory of operation: the compiled part says of each line whether it is a frame, and of the others where they are and
+why they are none. The words about those are taken from the scanner in Python, which judges each of them once more. So
+both scanners say the same by construction; and should they ever not agree about a line, the scanner in Python decides
+about its whole block, and `disagreements` counts it.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from millstream_native import Scanner
 
+from millstream.counting.frames.blocks import BlockFrames, ScannedBlocks, one_by_one
 from millstream.counting.frames.fields import fields_named
 from millstream.counting.frames.judging import Judge, Refused
 from millstream.counting.frames.scanner import RAW_LIMIT_BYTES, PythonScanner
-from millstream.counting.model import Frames, Reason, Reject, Times, Users
-from millstream_native._native import Scanner
+from millstream.counting.model import Frames, Reason, Reject
 
 _Row = tuple[int, int, int, int, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockFrames:
-    """What is known of one block of lines.
-
-    Its frames are those of the columns up to `end`, from the end of the block before; `lowest` and `highest` are its
-    times' (0 without frames), `lines` counts all that are not blank. `newlines_before` has for each reject how many
-    newlines of the block come before its line.
-    """
-
-    end: int
-    lowest: int
-    highest: int
-    lines: int
-    newlines: int
-    rejects: tuple[Reject, ...]
-    newlines_before: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScannedBlocks:
-    """The frames of consecutive blocks as two columns, and what is known of each block."""
-
-    times: Times
-    users: Users
-    blocks: list[BlockFrames]
-
-
 class NativeScanner:
-    """The scanner that needs the compiled package. Implements FrameScanner.
+    """The scanner that needs the package `millstream-native`. Implements FrameScanner.
 
     `uid` and `ts` as in PythonScanner; raises InvalidValueError like it. Arrays cannot be written to. Other threads run
     while it scans; the scanner itself is used by one.
@@ -70,7 +49,7 @@ class NativeScanner:
         return self._python.scan_values(values) if rejects is None else _frames(times, users, rejects, lines)
 
     def scan_blocks(self, blocks: Sequence[bytes]) -> ScannedBlocks:
-        """The frames of consecutive blocks of lines, each scanned like `scan_lines` does, at once."""
+        """See FrameScanner."""
         times, users, facts, rows = self._scanner.scan_blocks(blocks)
         known: list[BlockFrames] = []
         first_row = 0
@@ -79,7 +58,7 @@ class NativeScanner:
             first_row = last_row
             rejects = self._rejects(own_rows, block)
             if rejects is None:
-                return self._by_python(blocks)
+                return one_by_one(self._python.scan_lines, blocks)
             known.append(
                 BlockFrames(
                     end=end,
@@ -118,29 +97,6 @@ class NativeScanner:
             return None
         raw = line[:RAW_LIMIT_BYTES] if verdict.reason is Reason.TOO_LONG else line
         return Reject(index=index, start=start, reason=verdict.reason, detail=verdict.detail, raw=raw)
-
-    def _by_python(self, blocks: Sequence[bytes]) -> ScannedBlocks:
-        scanned = [self._python.scan_lines(block) for block in blocks]
-        known: list[BlockFrames] = []
-        end = 0
-        for block, frames in zip(blocks, scanned, strict=True):
-            end += len(frames.times)
-            known.append(
-                BlockFrames(
-                    end=end,
-                    lowest=int(frames.times.min()) if len(frames.times) else 0,
-                    highest=int(frames.times.max()) if len(frames.times) else 0,
-                    lines=frames.lines,
-                    newlines=block.count(b"\n"),
-                    rejects=frames.rejects,
-                    newlines_before=tuple(block.count(b"\n", 0, reject.start) for reject in frames.rejects),
-                )
-            )
-        return ScannedBlocks(
-            times=np.concatenate([frames.times for frames in scanned]),
-            users=np.concatenate([frames.users for frames in scanned]),
-            blocks=known,
-        )
 
 
 def _frames(times: bytes, users: bytes, rejects: tuple[Reject, ...], lines: int) -> Frames:
