@@ -18,8 +18,9 @@ from millstream.core.queries import ReadMeta
 from millstream.errors import StrategyFailedError
 from millstream.runtime.command import CommandHandler
 from millstream.testing.clock import ManualClock
-from millstream.wiring import CLOCK_ANCHOR, engine_clock, handler_of, import_function, source_of
-from millstream.wiring.inputs import strategy_of
+from millstream.wiring.engine import CLOCK_ANCHOR, engine_clock
+from millstream.wiring.handlers import handler_of, import_function
+from millstream.wiring.inputs import source_of, strategy_of
 
 NEAR_S = 60.0
 """Tests run at their own pace; the times they tell apart are hours from each other."""

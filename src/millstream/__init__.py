@@ -7,14 +7,14 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
+    from millstream.core.exits import Exit
     from millstream.core.model import CutReason, Discard, Done, FileRef, Kind, Outcome, Retry
     from millstream.core.packing import CostModel, Packing, PackStrategy, pack
     from millstream.errors import ConfigurationError, MillstreamError
     from millstream.mill import Millstream
     from millstream.runtime.batch import Batch, Context
-    from millstream.runtime.engine import Exit
     from millstream.runtime.summary import Tally
-    from millstream.wiring import Report
+    from millstream.wiring.engine import Report
 
 __all__ = [
     "Batch",
@@ -46,7 +46,7 @@ _HOMES = {
     "CutReason": "millstream.core.model",
     "Discard": "millstream.core.model",
     "Done": "millstream.core.model",
-    "Exit": "millstream.runtime.engine",
+    "Exit": "millstream.core.exits",
     "FileRef": "millstream.core.model",
     "Kind": "millstream.core.model",
     "Millstream": "millstream.mill",
@@ -54,7 +54,7 @@ _HOMES = {
     "Outcome": "millstream.core.model",
     "PackStrategy": "millstream.core.packing",
     "Packing": "millstream.core.packing",
-    "Report": "millstream.wiring",
+    "Report": "millstream.wiring.engine",
     "Retry": "millstream.core.model",
     "Tally": "millstream.runtime.summary",
     "pack": "millstream.core.packing",

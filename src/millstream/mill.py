@@ -14,7 +14,7 @@ from millstream.core.packing import PackStrategy
 from millstream.errors import ConfigurationError
 from millstream.runtime.batch import Handler
 from millstream.runtime.events import Listener
-from millstream.wiring import Report, run
+from millstream.wiring.engine import Report, run
 
 Duration = str | float
 Size = str | int

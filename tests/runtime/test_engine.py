@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from millstream.adapters.sqlite import SqliteLedger
+from millstream.core.exits import Exit
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import AttemptResult, Done, Kind, Retry
@@ -15,7 +16,7 @@ from millstream.core.queries import ReadAttempts, ReadBatches
 from millstream.core.retry import RetryPolicy
 from millstream.errors import SourceError
 from millstream.runtime.dispatch import WorkSettings
-from millstream.runtime.engine import Engine, Exit, Pipeline
+from millstream.runtime.engine import Engine, Pipeline
 from millstream.runtime.events import BatchClaimed, BatchClosed, Draining, Events, RecordsAccepted, TakenOver
 from millstream.runtime.janitor import Janitor
 from millstream.runtime.shutdown import DrainSettings

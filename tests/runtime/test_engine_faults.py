@@ -12,13 +12,14 @@ from millstream.adapters.folder import FolderLister
 from millstream.adapters.jsonkey import json_key_reader
 from millstream.adapters.simulator import SimulatedMessages
 from millstream.adapters.sqlite import SqliteLedger
+from millstream.core.exits import Exit
 from millstream.core.lifecycle import State
 from millstream.core.minibatch import Limits
 from millstream.core.model import CutReason, Kind
 from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles, ReadPipelines
 from millstream.core.retry import RetryPolicy
 from millstream.runtime.dispatch import WorkSettings
-from millstream.runtime.engine import Engine, Exit, Pipeline
+from millstream.runtime.engine import Engine, Pipeline
 from millstream.runtime.events import Events
 from millstream.runtime.files import FilesIntake, FilesSettings
 from millstream.runtime.inline import InlinePool

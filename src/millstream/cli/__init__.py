@@ -4,49 +4,36 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
 from typing import NoReturn
 
-from millstream.cli import (
-    count,
-    demo,
-    explain,
-    files,
-    operate,
-    plot,
-    produce,
-    reset,
-    results,
-    run,
-    simulate,
-    status,
-    stream,
-    topics,
-    tournament,
-)
 from millstream.cli.output import printable
 from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
+from millstream.core.exits import Exit
 from millstream.errors import ConfigurationError, MillstreamError
-from millstream.runtime.engine import Exit
 
-VERBS = (
-    stream,
-    files,
-    count,
-    run,
-    demo,
-    simulate,
-    status,
-    explain,
-    operate,
-    tournament,
-    plot,
-    produce,
-    results,
-    topics,
-    reset,
+VERBS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "stream": ["stream"],
+        "files": ["files"],
+        "count": ["count"],
+        "run": ["run"],
+        "demo": ["demo"],
+        "simulate": ["simulate"],
+        "status": ["status"],
+        "explain": ["explain"],
+        "operate": ["dead", "retry", "pause", "resume", "cancel"],
+        "tournament": ["tournament"],
+        "plot": ["plot"],
+        "produce": ["produce"],
+        "results": ["results"],
+        "topics": ["topics"],
+        "reset": ["reset"],
+    }
 )
+"""The modules of this package that hold the commands, in the order of the help, with the commands of each."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +47,8 @@ class _Version(argparse.Action):
     """Says the version; which scanner there is, is looked up only now."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and nobody else asks for it
+
         from millstream.counting.frames.choosing import choose_scanner  # noqa: PLC0415 - nobody else asks for it
 
         sys.stdout.write(f"millstream {version('millstream')} (scanner: {choose_scanner().name})\n")
@@ -73,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--" in words:
         at = words.index("--")
         words, command = words[:at], words[at + 1 :]
-    parser = _build_parser()
+    parser = _build_parser(words[0] if words else "")
     args = parser.parse_args(words)
     if command is not None and not hasattr(args, "accepts_command"):
         parser.error("-- COMMAND goes with stream and files only")
@@ -102,7 +91,8 @@ def _refuse(problems: Iterable[str]) -> int:
     return Exit.USAGE
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def _build_parser(first: str) -> argparse.ArgumentParser:
+    """The parser of all commands; of `first` alone if it is one, since loading the others takes time."""
     parser = _Parser(
         prog="millstream",
         description="Turns streams and files into batches and gets every batch worked once.",
@@ -112,8 +102,9 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and which scanner counts")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in VERBS:
-        verb.add_parser(verbs, parents=[_shared()])
+    wanted = [module for module, names in VERBS.items() if first in names] or VERBS
+    for module in wanted:
+        import_module(f"millstream.cli.{module}").add_parser(verbs, parents=[_shared()])
     return parser
 
 

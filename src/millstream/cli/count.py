@@ -13,6 +13,7 @@ from millstream.cli.settings import add_settings, given
 from millstream.cli.stopping import Stop
 from millstream.config import ENVIRONMENT_PREFIX, CountConfig, EngineConfig, read_count_config
 from millstream.core.address import is_kafka
+from millstream.core.exits import Exit
 from millstream.errors import (
     MissingExtraError,
     OutputError,
@@ -20,13 +21,9 @@ from millstream.errors import (
     ReadingError,
     SourceError,
 )
-from millstream.runtime.engine import Exit
 
 if TYPE_CHECKING:
     from millstream.counting.files.rules import CountReport
-
-LOSSES_EXIT = 4
-"""Too many frames were lost."""
 
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
@@ -104,7 +101,7 @@ def _exit(report: "CountReport", *, has_state: bool) -> int:
     sys.stdout.flush()
     match report.ending:
         case "losses":
-            return LOSSES_EXIT
+            return Exit.LOSSES
         case "stopped":
             return Exit.KEPT if has_state else Exit.FORCED
         case _:

@@ -15,12 +15,12 @@ from millstream.cli.output import print_json, say, stderr_console, stdout_consol
 from millstream.cli.progress import progress
 from millstream.cli.summary import draw_summary
 from millstream.config import read_toml
+from millstream.core.exits import Exit
 from millstream.core.units import format_size
 from millstream.errors import ConfigurationError, MissingExtraError
-from millstream.runtime.engine import Exit
 from millstream.runtime.summary import Tally
 from millstream.simulate import write_files
-from millstream.wiring import run
+from millstream.wiring.engine import run
 
 FILES, MEAN_BYTES, SEED = 100, 500_000, 7
 MARK = ".millstream-demo"

@@ -9,7 +9,7 @@ from millstream.cli.progress import progress
 from millstream.cli.settings import given
 from millstream.cli.summary import show_summary
 from millstream.config import Config, EngineConfig
-from millstream.wiring import run
+from millstream.wiring.engine import run
 
 
 def engine_settings(args: argparse.Namespace) -> Mapping[str, object]:

@@ -11,8 +11,8 @@ from millstream.cli.plan import show_plan
 from millstream.cli.progress import progress
 from millstream.cli.settings import add_settings, given
 from millstream.config import EngineConfig, FilesConfig, WorkConfig, options_of, read_pipeline
-from millstream.runtime.engine import Exit
-from millstream.wiring import plan_files
+from millstream.core.exits import Exit
+from millstream.wiring.engine import plan_files
 
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:

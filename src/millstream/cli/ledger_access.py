@@ -20,7 +20,7 @@ from millstream.core.rows import BatchRow, FileRow
 from millstream.core.terms import TERMS, Terms, load_terms
 from millstream.errors import MillstreamError, UnknownBatchError
 from millstream.ports import Ledger
-from millstream.wiring import CLOCK_ANCHOR, LEDGER
+from millstream.wiring.engine import CLOCK_ANCHOR, LEDGER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ from millstream.cli.outgoing import Outgoing, paced, read_lines
 from millstream.cli.output import counted, print_json, rough_duration, say, stderr_console, stdout_console, wants_json
 from millstream.cli.stopping import Stop
 from millstream.core.address import TopicAddress, parse_address
+from millstream.core.exits import Exit
 from millstream.core.units import format_size, parse_count, parse_rate
 from millstream.errors import UnknownTopicError
-from millstream.runtime.engine import Exit
 
 if TYPE_CHECKING:
     from millstream.adapters.kafka.producer import LineProducer

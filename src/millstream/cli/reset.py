@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from millstream.cli.arguments import Verbs, add_command, argument
 from millstream.cli.output import make_table, print_json, say, stderr_console, stdout_console, wants_json
 from millstream.core.address import TopicAddress, is_kafka, parse_address, parse_brokers, parse_topic
+from millstream.core.exits import Exit
 from millstream.core.moment import parse_start
 from millstream.errors import InvalidValueError
-from millstream.runtime.engine import Exit
 
 if TYPE_CHECKING:
     from millstream.adapters.kafka.admin import Cluster

@@ -17,9 +17,9 @@ from millstream.cli.arguments import Verbs, add_command, argument
 from millstream.cli.output import counted, say, stderr_console, stdout_console, wants_json
 from millstream.cli.stopping import Stop
 from millstream.core.address import parse_address
+from millstream.core.exits import Exit
 from millstream.core.moment import parse_start
 from millstream.core.schedule import find_zone
-from millstream.runtime.engine import Exit
 
 if TYPE_CHECKING:
     from millstream.cli.results_table import Feed, NewestWindows

@@ -10,8 +10,8 @@ from millstream.cli.engine import run_engine
 from millstream.cli.output import print_json, wants_json
 from millstream.cli.settings import add_settings, given
 from millstream.config import EngineConfig, read_toml
-from millstream.runtime.engine import Exit
-from millstream.wiring import check_inputs
+from millstream.core.exits import Exit
+from millstream.wiring.inputs import check_inputs
 
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from millstream.cli.arguments import Verbs, add_command, argument
 from millstream.cli.output import counted, make_table, print_json, say, stderr_console, stdout_console, wants_json
 from millstream.core.address import parse_address, parse_cluster
+from millstream.core.exits import Exit
 from millstream.core.moment import Edge
 from millstream.core.units import parse_count
 from millstream.errors import InvalidValueError, UnknownTopicError
-from millstream.runtime.engine import Exit
 
 if TYPE_CHECKING:
     from millstream.adapters.kafka.admin import Cluster, Topic

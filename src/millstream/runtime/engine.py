@@ -8,9 +8,9 @@ no batch is left to work, or by a stop, which starts the drain.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
+from millstream.core.exits import Exit
 from millstream.core.lifecycle import State
 from millstream.core.operations import TakeOver
 from millstream.core.queries import ReadTotals, ReadUnfinished
@@ -21,16 +21,6 @@ from millstream.runtime.events import Draining, Events, TakenOver
 from millstream.runtime.janitor import Janitor
 from millstream.runtime.shutdown import DrainSettings, drain
 from millstream.runtime.summary import Tallies
-
-
-class Exit(IntEnum):
-    """How a run ended, as the exit code of the process."""
-
-    DONE = 0
-    DEAD = 1
-    USAGE = 2
-    KEPT = 75
-    FORCED = 130
 
 
 class PipelineIntake(Protocol):

@@ -21,13 +21,14 @@ from millstream.adapters.lock import StateLock
 from millstream.adapters.spool import SegmentReader
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.config import Config, EngineConfig, FilesConfig
+from millstream.core.exits import Exit
 from millstream.core.model import Kind
 from millstream.core.operations import SetMeta
 from millstream.core.queries import ReadMeta
 from millstream.core.terms import TERMS, dump_terms
 from millstream.errors import ConfigurationError, MillstreamError
 from millstream.ports import Ledger
-from millstream.runtime.engine import Engine, Exit
+from millstream.runtime.engine import Engine
 from millstream.runtime.events import Events, Listener
 from millstream.runtime.files import Plan
 from millstream.runtime.janitor import Janitor, Kept
