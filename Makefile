@@ -12,7 +12,7 @@ RUST   := $(shell found=$$(cargo --version 2>/dev/null | cut -d' ' -f2); test -n
             test "$$(printf '%s\n' $(RUST_FROM) "$$found" | sort -V | head -n 1)" = $(RUST_FROM) && echo $$found)
 CLIPPY := $(if $(RUST),$(shell cargo clippy --version 2>/dev/null))
 CARGO  := CARGO_TARGET_DIR=$(CURDIR)/native/target cargo
-CRATE  := $(wildcard native/Cargo.* native/pyproject.toml native/src/*.rs native/frames/Cargo.toml \
+CRATE  := $(wildcard native/Cargo.toml native/pyproject.toml native/src/*.rs native/frames/Cargo.toml \
             native/frames/src/*.rs native/frames/src/*/*.rs native/python/millstream_native/*.py*)
 
 .PHONY: run test test-fast soak check format coverage bench docs native clean
@@ -21,7 +21,7 @@ run: $(STAMP)
 	$(BIN)/millstream demo
 
 test: $(DEV) $(if $(RUST),$(NATIVE))
-	$(if $(RUST),cd native && $(CARGO) test --quiet --locked --workspace)
+	$(if $(RUST),cd native && $(CARGO) test --quiet --workspace)
 	$(BIN)/python -m pytest -n 2 -m "not soak"
 
 test-fast: $(DEV)
@@ -36,7 +36,7 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
-	$(if $(CLIPPY),cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- --deny warnings)
+	$(if $(CLIPPY),cd native && $(CARGO) clippy --quiet --workspace --all-targets -- --deny warnings)
 
 format: $(DEV)
 	$(BIN)/ruff format .
