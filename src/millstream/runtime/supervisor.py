@@ -10,6 +10,7 @@ libraries that start threads.
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -34,7 +35,6 @@ class Link:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._parent = os.getppid()
         self._asked = False
         self.on_stop: Callable[[], None] = _nothing
         """Called from the signal handler when a stop is asked for, to end a wait."""
@@ -42,7 +42,7 @@ class Link:
     @property
     def stopping(self) -> bool:
         """Whether it was asked to stop, or nobody is there any more to ask."""
-        return self._asked or os.getppid() != self._parent
+        return self._asked
 
     def tell(self, line: str) -> None:
         """Say a line to the person who watches."""
@@ -68,6 +68,10 @@ class Link:
 
     def ask(self, _number: int, _frame: FrameType | None) -> None:
         """The handler of the signal to stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """From now on this member is asked to stop."""
         self._asked = True
         self.on_stop()
 
@@ -235,6 +239,7 @@ def _work(pipe: Connection, spec: MemberSpec, start: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     link = Link(pipe)
     signal.signal(signal.SIGTERM, link.ask)
+    threading.Thread(target=_leave_with_supervisor, args=(link,), daemon=True).start()
     try:
         spec.work(link, start, *spec.arguments)
     except FencedError as error:
@@ -245,6 +250,16 @@ def _work(pipe: Connection, spec: MemberSpec, start: int) -> None:
         link.ends(f"failed: {type(error).__name__}: {error}")
     finally:
         pipe.close()
+
+
+def _leave_with_supervisor(link: Link) -> None:
+    """Ask this member to stop when its supervisor is gone, and end it when it waits for something else meanwhile."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        link.stop()
+        time.sleep(END_S)
+        os._exit(1)
 
 
 def _nothing() -> None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from crash.count_kafka.reading import Results
 from crash.count_kafka.traffic import Parts, expected
@@ -35,7 +36,7 @@ class Counting:
                 start_new_session=True,
             )
 
-    def __enter__(self) -> "Counting":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +90,7 @@ class Site:
         self.values: list[bytes] = []
         """All frames that were sent and are to be counted."""
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,9 +110,7 @@ class Site:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run any verb to its end."""
         command = [sys.executable, "-m", "millstream", *words]
-        return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
     def send(self, parts: Parts, *, counted: bool = True) -> None:
         """Write frames to the input."""
@@ -121,14 +120,22 @@ class Site:
 
     def committed(self) -> int:
         """How many frames the group has committed, by the broker."""
-        admin = self.kafka.admin()
-        places = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group)])[self.group].result(END_S)
-        return sum(max(0, place.offset) for place in places.topic_partitions if place.topic == self.topic)
+        settings = {"bootstrap.servers": self.kafka.address, "group.id": self.group, "log_level": 0}
+        consumer = Consumer(settings)
+        try:
+            partitions = consumer.list_topics(self.topic, timeout=END_S).topics[self.topic].partitions
+            places = consumer.committed([TopicPartition(self.topic, each) for each in partitions], timeout=END_S)
+        finally:
+            consumer.close()
+        return sum(max(0, place.offset) for place in places)
 
     def members(self) -> int:
         """How many workers are in the group and have partitions, by the broker."""
         admin = self.kafka.admin()
-        found = admin.describe_consumer_groups([self.group])[self.group].result(END_S)
+        try:
+            found = admin.describe_consumer_groups([self.group])[self.group].result(END_S)
+        except KafkaException:  # nobody keeps the group yet
+            return 0
         return sum(bool(member.assignment.topic_partitions) for member in found.members)
 
     def wait_members(self, count: int) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
+import contextlib
+
 from crash.count_kafka.site import SIGKILLED, Site, send
 from crash.count_kafka.traffic import minutes, year_ahead
 from servers.kafka import Kafka
@@ -68,10 +70,8 @@ def killed_at_random(site: Site, *, rounds: int, seed: int) -> None:
     try:
         for number in range(rounds):
             site.send(minutes(step * number, step * (number + 1)))
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 counting.process.wait(draw.uniform(0.2, 2.5))
-            except subprocess.TimeoutExpired:
-                pass
             members = counting.members()
             if members and draw.random() < 0.7:
                 send(draw.choice(members), signal.SIGKILL)
