@@ -16,7 +16,8 @@ from millstream.cli.count_kafka import KafkaDisplay
 from millstream.counting.guard import SPAN
 from millstream.counting.live.worker import Progress
 from millstream.counting.model import Totals
-from millstream.wiring.count_kafka import KafkaCount, MergerNews, WorkerNews
+from millstream.wiring.count_kafka import MergerNews, WorkerNews
+from millstream.wiring.kafka_count import KafkaCount
 from servers.kafka import Kafka
 
 FRAMES = [b'{"uid":"u%d","ts":%d}' % (number % 9, 1_468_244_340 + number) for number in range(200)]

@@ -9,7 +9,7 @@ from millstream.core.moment import Edge
 from millstream.counting.model import ALL_SIZES, Size
 from millstream.counting.windows.agenda import Emit
 from millstream.errors import ConfigurationError
-from millstream.wiring.count_kafka import KafkaCount, kafka_count_of
+from millstream.wiring.kafka_count import KafkaCount, kafka_count_of
 
 SOURCE = "kafka://broker:9092/clicks"
 

@@ -84,7 +84,8 @@ def _run_kafka(config: CountConfig, args: argparse.Namespace) -> int:
     try:
         from millstream.cli.count_kafka import KafkaDisplay  # noqa: PLC0415 - an optional extra
         from millstream.cli.results_echo import ResultsEcho  # noqa: PLC0415 - an optional extra
-        from millstream.wiring.count_kafka import count_kafka, kafka_count_of  # noqa: PLC0415 - an optional extra
+        from millstream.wiring.count_kafka import count_kafka  # noqa: PLC0415 - an optional extra
+        from millstream.wiring.kafka_count import kafka_count_of  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise MissingExtraError(extra="kafka", feature="kafka://") from error
     state = args.state or os.environ.get(ENVIRONMENT_PREFIX + "STATE", EngineConfig.state)

@@ -24,7 +24,8 @@ from millstream.counting.guard import LIMIT, SPAN, LossGuard
 from millstream.counting.live.worker import Progress
 from millstream.counting.model import Totals
 from millstream.errors import MillstreamError
-from millstream.wiring.count_kafka import KafkaCount, MergerNews, WorkerNews
+from millstream.wiring.count_kafka import MergerNews, WorkerNews
+from millstream.wiring.kafka_count import KafkaCount
 
 LINE_EVERY_S = 30.0
 RATE_OVER_S = 5.0
