@@ -1,10 +1,12 @@
 """`make bench`: every figure of the docs, with the hardware and versions it was measured on.
 
-Prints the report and writes it to docs/benchmarks.md; `--quick` runs small versions and writes nothing.
+Prints tables and puts them into docs/benchmarks.md; `--quick` runs small versions and writes nothing, `--only PART`
+measures one part.
 """
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +34,29 @@ after the other, on the machine below; machines are shared and noisy, so read me
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, write; the page is written after each part, so what was measured stays when a run is ended."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="small versions, a few minutes in all; nothing is written")
-    quick = parser.parse_args().quick
-    parts = [PREFACE, markdown(_machine_table())]
-    for measure in MEASURES:
-        for table in measure(quick=quick):
-            parts.append(markdown(table))
-            print("\n" + parts[-1], flush=True)
-    if not quick:
-        PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-        print(f"\nwritten to {PAGE}")
+    parser.add_argument("--only", action="append", choices=MEASURES, help="measure this part; others stay in the page")
+    args = parser.parse_args()
+    for name in args.only or MEASURES:
+        tables = [markdown(table) for table in MEASURES[name](quick=args.quick)]
+        print("\n" + "\n\n".join(tables), flush=True)
+        if not args.quick:
+            _put(tables)
+            print(f"\nwritten to {PAGE}", flush=True)
+
+
+def _put(tables: Sequence[str]) -> None:
+    """Put tables into the page: each in the place of the one with its title, or behind all others."""
+    page = PAGE.read_text("utf-8") if PAGE.exists() else ""
+    sections = {_title(section): section.strip() for section in re.split(r"^(?=### )", page, flags=re.MULTILINE)[1:]}
+    sections |= {_title(table): table for table in (markdown(_machine_table()), *tables)}
+    PAGE.write_text("\n\n".join((PREFACE, *sections.values())) + "\n", encoding="utf-8")
+
+
+def _title(section: str) -> str:
+    return section.partition("\n")[0]
 
 
 def _machine_table() -> Table:
@@ -117,7 +130,14 @@ def _shown(value: object) -> str:
     )
 
 
-MEASURES = (_stream_tables, _ledger_tables, _packing_tables, _tournament_tables, _counting_tables, _kafka_tables)
+MEASURES: Mapping[str, Callable[..., Sequence[Table]]] = {
+    "stream": _stream_tables,
+    "ledger": _ledger_tables,
+    "packing": _packing_tables,
+    "tournament": _tournament_tables,
+    "counting": _counting_tables,
+    "kafka": _kafka_tables,
+}
 
 
 if __name__ == "__main__":
