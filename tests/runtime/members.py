@@ -50,3 +50,11 @@ def broken(link: Link, start: int, folder: str) -> None:
     if start == 0:
         sys.exit(3)
     steady(link, start, folder)
+
+
+def interrupted(link: Link, start: int) -> None:
+    """Wait for something, and say so when a stop ends the wait."""
+    link.news((os.getpid(), start))
+    while not link.stopping:
+        signal.sigtimedwait((), 0.02)
+    raise MillstreamError("broker: nobody waits for it any longer")

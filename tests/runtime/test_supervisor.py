@@ -14,7 +14,7 @@ from crash.killing import wait_until
 from millstream.errors import MemberFailedError
 from millstream.runtime import supervisor as supervising
 from millstream.runtime.supervisor import MemberSpec, Supervisor, Work
-from runtime.members import broken, fenced_once, steady, stubborn, surprised, unable
+from runtime.members import broken, fenced_once, interrupted, steady, stubborn, surprised, unable
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +106,15 @@ def test_a_member_that_cannot_work_ends_all(tmp_path: Path) -> None:
 
     assert group.lines == []
     assert not any(map(is_alive, group.pids()))
+
+
+def test_a_stop_that_ends_the_wait_of_a_member_is_no_failure() -> None:
+    """A member that is asked to stop before it could begin says so by an error, and nobody hears of it."""
+    group = Group((interrupted, ()))
+
+    group.run((lambda: len(group.pids()) == 1, lambda: None))
+
+    assert group.lines == []
 
 
 def test_a_member_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

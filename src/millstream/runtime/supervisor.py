@@ -245,7 +245,9 @@ def _work(pipe: Connection, spec: MemberSpec, start: int) -> None:
     except FencedError as error:
         link.ends(f"lost its work: {error.reason}")
     except MillstreamError as error:
-        link.failed(str(error))
+        # A stop ends every wait, also that of a member which has not begun yet: no failure of its own.
+        if not link.stopping:
+            link.failed(str(error))
     except Exception as error:  # noqa: BLE001 - the border of a member: nothing it does may end the others
         link.ends(f"failed: {type(error).__name__}: {error}")
     finally:
