@@ -29,6 +29,7 @@ from millstream import simulate
 from millstream.adapters.kafka.connection import Connection
 from millstream.adapters.kafka.framelog import MOST_FRAMES
 from millstream.adapters.kafka.runs import take, without_events
+from millstream.counting.frames.choosing import choose_scanner
 
 Row = dict[str, str | int | float]
 
@@ -83,7 +84,7 @@ def speed(where: Site, *, quick: bool) -> list[Row]:
                 used.setdefault((partitions, "produce"), []).append(_produce(where, path, topic=topic))
                 used.setdefault((partitions, "bytes only"), []).append(_poll(where, topic=topic, frames=frames))
                 for workers in crews:
-                    label = f"count, {workers} worker{'s' if workers > 1 else ''}"
+                    label = f"count, {workers} worker{'s' if workers > 1 else ''}, {choose_scanner().name} scanner"
                     usage = _count(where, topic, frames=frames, workers=workers, users=users)
                     used.setdefault((partitions, label), []).append(usage)
     return _rows(used)
