@@ -3,6 +3,9 @@
 The servers are fixtures by name: see `servers/`.
 """
 
+import os
+from collections.abc import Generator
+
 import pytest
 from hypothesis import settings
 
@@ -28,3 +31,25 @@ pytest_plugins = (
     "servers.objects",
     "servers.chromium",
 )
+
+
+def _is_missing_part(report: pytest.CollectReport | pytest.TestReport) -> bool:
+    return report.skipped and "could not import" in str(report.longrepr) and bool(os.environ.get("CI"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A package that is missing is a skip on a laptop, and a failure where CI is set."""
+    report = yield
+    if _is_missing_part(report):
+        report.outcome, report.longrepr = "failed", str(report.longrepr)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The same for a test that asks for it by itself."""
+    report = yield
+    if _is_missing_part(report):
+        report.outcome, report.longrepr = "failed", str(report.longrepr)
+    return report
