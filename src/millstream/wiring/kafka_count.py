@@ -1,6 +1,6 @@
 """What a live count is asked for: one value, which its processes are started with."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from millstream.adapters.kafka.connection import Connection
 from millstream.config import CountConfig
@@ -12,6 +12,7 @@ from millstream.counting.model import ALL_SIZES, Size
 from millstream.counting.windows.windows import Emit
 from millstream.errors import ConfigurationError, InvalidValueError, NativeScannerError
 
+DEFAULT_GROUP = "millstream-count"
 _OFF = "off"
 _STANDARD_OUTPUT = "-"
 
@@ -26,7 +27,7 @@ class KafkaCount:
 
     brokers: str
     topic: str
-    group: str = "millstream-count"
+    group: str = DEFAULT_GROUP
     results: str = "user-data"
     rejects: str | None = None
     copies: bool = True
@@ -78,25 +79,20 @@ def kafka_count_of(config: CountConfig, *, state: str, fault: str | None = None)
     if role == "merger" and config.workers is not None:
         problems.append("workers: expected none with the role merger, which is one process")
     problems += _problems_of_scanner(config)
-    values: dict[str, object] = {}
+    places: _Places | None = None
     try:
-        source = parse_address(config.sources[0], name="sources")
-        values |= {"brokers": source.brokers, "topic": source.topic}
-        output = None if config.output == _STANDARD_OUTPUT else config.output  # which shows what is in the topic
-        values["results"] = _topic_beside(source, output, name="output", default="user-data")
-        if config.rejects not in {None, _OFF}:
-            values["rejects"] = _topic_beside(source, config.rejects, name="rejects", default="")
-        if config.group is not None:
-            values["group"] = parse_topic(config.group, name="group")
-        if config.from_ not in {None, "committed"}:
-            values["start"] = parse_start(str(config.from_), name="from")
+        places = _places_of(config)
     except InvalidValueError as error:
         problems.append(str(error))
-    if problems:
+    if problems or places is None:
         raise ConfigurationError(problems)
-    count = KafkaCount(
-        brokers="",
-        topic="",
+    return KafkaCount(
+        brokers=places.source.brokers,
+        topic=places.source.topic,
+        group=places.group,
+        results=places.results,
+        rejects=places.rejects,
+        start=places.start,
         copies=config.rejects != _OFF,
         uid=config.uid,
         ts=config.ts,
@@ -113,7 +109,31 @@ def kafka_count_of(config: CountConfig, *, state: str, fault: str | None = None)
         state=state,
         fault=fault,
     )
-    return replace(count, **values)  # type: ignore[arg-type]  # read one by one above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """The topics and names of a count, and where it begins."""
+
+    source: TopicAddress
+    group: str
+    results: str
+    rejects: str | None
+    start: Start | None
+
+
+def _places_of(config: CountConfig) -> _Places:
+    """Raises InvalidValueError for the first that cannot be read."""
+    source = parse_address(config.sources[0], name="sources")
+    output = None if config.output == _STANDARD_OUTPUT else config.output  # which shows what is in the topic
+    rejects = None if config.rejects == _OFF else config.rejects
+    return _Places(
+        source=source,
+        results=_topic_beside(source, output, name="output", default="user-data"),
+        rejects=_topic_beside(source, rejects, name="rejects", default="") or None,
+        group=DEFAULT_GROUP if config.group is None else parse_topic(config.group, name="group"),
+        start=None if config.from_ in {None, "committed"} else parse_start(str(config.from_), name="from"),
+    )
 
 
 def _problems_of_scanner(config: CountConfig) -> list[str]:
