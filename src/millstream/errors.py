@@ -318,3 +318,59 @@ class NativeScannerError(MillstreamError):
             f"scanner: expected {expected}, found {found}; "
             f"{'build it again' if is_installed else 'build it'} with `make native`, or count with --scanner python"
         )
+
+
+class ObjectMissingError(MillstreamError):
+    """There is no such file in the container."""
+
+    def __init__(self, *, name: str, container: str) -> None:
+        self.name, self.container = name, container
+        super().__init__(f"file: expected {name!r} in {container}, found nothing; is the name right?")
+
+
+class ObjectRefusedError(MillstreamError):
+    """The name of a file is none, or leads out of its container."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"file: expected the name of a file inside of its container, found {name!r}: {reason}")
+
+
+class ObjectChangedError(MillstreamError):
+    """A file is not the version any more that was begun."""
+
+    def __init__(self, *, name: str, expected: str, found: str) -> None:
+        self.name, self.expected, self.found = name, expected, found
+        super().__init__(f"file: {name!r} changed while it was read: expected version {expected}, found {found}")
+
+
+class StoreUnavailableError(MillstreamError):
+    """A store does not answer, or does not let us in; it is tried again."""
+
+    def __init__(self, *, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"store: {address} cannot be reached: {reason}; is it up, and are its credentials right?")
+
+
+class SinkUnavailableError(MillstreamError):
+    """A sink does not answer; it is tried again."""
+
+    def __init__(self, *, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"sink: {address} cannot be reached: {reason}; is it up, and are its credentials right?")
+
+
+class SinkRefusedError(MillstreamError):
+    """A sink will never take these records as they are."""
+
+    def __init__(self, *, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"sink: {address} does not take the records: {reason}")
+
+
+class BellUnavailableError(MillstreamError):
+    """What wakes the workers does not answer; it is tried again."""
+
+    def __init__(self, *, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"dispatcher: {address} cannot be reached: {reason}; is it up, and are its credentials right?")

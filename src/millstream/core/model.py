@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from millstream.core.tasks import ChunkTask, PlanTask, Report
+
 Ranges = tuple[tuple[int, int], ...]
 """Half-open byte ranges of a spool log."""
 
@@ -31,6 +33,7 @@ class Kind(StrEnum):
     MINIBATCH = "minibatch"
     BUCKET = "bucket"
     CHUNK = "chunk"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ class Job:
 
     `attempt` counts from 1 and rises with every claim; `fence` must come back with the result. `ranges` are
     half-open byte ranges of the spool log `log`; `checksum` is the CRC-32 of those bytes in order. `files` is
-    filled for buckets. Times are engine seconds.
+    filled for buckets, `plan` for plan steps and `chunk` for chunks. Times are engine seconds.
     """
 
     id: str
@@ -96,6 +99,8 @@ class Job:
     files: tuple[FileRef, ...] = ()
     oversize: bool = False
     alone: bool = False
+    plan: PlanTask | None = None
+    chunk: ChunkTask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ class AttemptResult:
     `charged` says whether a failure counts against the retries (a worker lost through a neighbour's crash does
     not). `alone` asks that the batch be worked alone next time, because it was among several suspects when a
     worker host died. `checksums` maps paths to SHA-256 hex digests. With `evictions` the handler was not called.
+    `report` is what an attempt on a plan step or a chunk found.
     """
 
     outcome: Outcome
@@ -151,3 +157,4 @@ class AttemptResult:
     lost: bool = False
     checksums: Mapping[str, str] = field(default_factory=dict)
     evictions: tuple[Eviction, ...] = ()
+    report: Report | None = None

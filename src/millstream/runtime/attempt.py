@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, FileRef, Job, Outcome, Retry
+from millstream.core.tasks import Spoiled
 from millstream.errors import HandlerImportError, InvalidValueError
 from millstream.runtime.batch import Batch, Context, Handler, MakeHandler, ReadSpool
 
@@ -78,6 +79,7 @@ async def run_attempt(
         charged=not evictions,
         checksums=checksums,
         evictions=evictions,
+        report=context.report if isinstance(outcome, Done) or isinstance(context.report, Spoiled) else None,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from millstream.core.model import CutReason, FileRef, Job, Kind, Outcome
+from millstream.core.tasks import ChunkTask, PlanTask, Report
 from millstream.errors import HostLostError, SpoolDamagedError
 from millstream.runtime.interrupt import AttemptInterrupted
 
@@ -67,6 +68,16 @@ class Batch:
     def size_bytes(self) -> int:
         """Bytes of all records with their newlines, or of all files."""
         return self._job.size_bytes
+
+    @property
+    def plan(self) -> PlanTask | None:
+        """What a plan step of an ingestion has to do; None for other batches."""
+        return self._job.plan
+
+    @property
+    def chunk(self) -> ChunkTask | None:
+        """What is to be published of a chunk; None for other batches."""
+        return self._job.chunk
 
     @property
     def files(self) -> tuple[FileRef, ...]:
@@ -141,7 +152,8 @@ class Context:
     """What an attempt may ask of its surroundings.
 
     `scratch` is a folder for temporary files. A handler that computes the SHA-256 of a file of its bucket anyway
-    may leave the hex digest in `checksums` under the path, so that it is not computed again.
+    may leave the hex digest in `checksums` under the path, so that it is not computed again. `report` is where the
+    handler of an ingestion says what it found.
     """
 
     def __init__(
@@ -157,6 +169,7 @@ class Context:
         self.scratch = scratch
         self.spawn = spawn
         self.checksums: dict[str, str] = {}
+        self.report: Report | None = None
         self._cancelled = cancelled or threading.Event()
 
     @property

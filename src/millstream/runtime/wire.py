@@ -14,6 +14,7 @@ from typing import Self
 from msgspec import Struct, msgpack
 
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, Retry
+from millstream.core.tasks import ChunkReport, PlanReport, Spoiled
 
 
 class StartHost(Struct, frozen=True, tag=True):
@@ -68,7 +69,8 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
     """An attempt is over: the part of an AttemptResult that a host decides.
 
     The outcome is `done` or `discard` if one of them is set, and `retry` if none is: in MessagePack, the values of a
-    union need a tag, which the plain dataclasses of core do not have.
+    union need a tag, which the plain dataclasses of core do not have. Likewise at most one of `planned`, `published`
+    and `spoiled` is set.
     """
 
     run: int
@@ -79,6 +81,9 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
     charged: bool
     checksums: dict[str, str]
     evictions: tuple[Eviction, ...]
+    planned: PlanReport | None = None
+    published: ChunkReport | None = None
+    spoiled: Spoiled | None = None
 
     @classmethod
     def of(cls, run: int, *, result: AttemptResult) -> Self:
@@ -93,6 +98,9 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
             charged=result.charged,
             checksums=dict(result.checksums),
             evictions=result.evictions,
+            planned=result.report if isinstance(result.report, PlanReport) else None,
+            published=result.report if isinstance(result.report, ChunkReport) else None,
+            spoiled=result.report if isinstance(result.report, Spoiled) else None,
         )
 
     def result(self) -> AttemptResult:
@@ -103,6 +111,7 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
             charged=self.charged,
             checksums=self.checksums,
             evictions=self.evictions,
+            report=self.planned or self.published or self.spoiled,
         )
 
 

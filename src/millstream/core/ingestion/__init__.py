@@ -1,0 +1,92 @@
+"""One file on its way out as records: what was asked, what was planned, what became of it, and what to do next.
+
+An *ingestion* is what the API calls a job: one version of one file of one container, read in record-aligned chunks.
+Its chunks, and the steps that plan them, are batches; what is special to them is here.
+"""
+
+from millstream.core.ingestion.conclusion import Tally, conclude, status_of
+from millstream.core.ingestion.operations import (
+    Accept,
+    Acceptance,
+    Act,
+    Answered,
+    ClaimBatch,
+    Explain,
+    Joined,
+    Queue,
+)
+from millstream.core.ingestion.queries import (
+    ReadChunks,
+    ReadIngestion,
+    ReadIngestionEvents,
+    ReadIngestions,
+    ReadReady,
+    ReadRejects,
+    ReadUnjoined,
+)
+from millstream.core.ingestion.rows import ChunkRow, IngestionEvent, IngestionRow, ReadyRow, RejectRow, UnjoinedRow
+from millstream.core.tasks import (
+    CHUNKS_OF_A_STEP,
+    ENOUGH_CHUNKS,
+    PIPELINE,
+    REJECTS_KEPT,
+    Action,
+    ChunkReport,
+    ChunkTask,
+    Compression,
+    FileSpec,
+    FileState,
+    OnChange,
+    PlanReport,
+    PlanTask,
+    Report,
+    Spoiled,
+    Status,
+    chunk_id,
+    plan_id,
+)
+
+__all__ = [
+    "CHUNKS_OF_A_STEP",
+    "ENOUGH_CHUNKS",
+    "PIPELINE",
+    "REJECTS_KEPT",
+    "Accept",
+    "Acceptance",
+    "Act",
+    "Action",
+    "Answered",
+    "ChunkReport",
+    "ChunkRow",
+    "ChunkTask",
+    "ClaimBatch",
+    "Compression",
+    "Explain",
+    "FileSpec",
+    "FileState",
+    "IngestionEvent",
+    "IngestionRow",
+    "Joined",
+    "OnChange",
+    "PlanReport",
+    "PlanTask",
+    "Queue",
+    "ReadChunks",
+    "ReadIngestion",
+    "ReadIngestionEvents",
+    "ReadIngestions",
+    "ReadReady",
+    "ReadRejects",
+    "ReadUnjoined",
+    "ReadyRow",
+    "RejectRow",
+    "Report",
+    "Spoiled",
+    "Status",
+    "Tally",
+    "UnjoinedRow",
+    "chunk_id",
+    "conclude",
+    "plan_id",
+    "status_of",
+]
