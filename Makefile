@@ -74,7 +74,7 @@ $(STAMP): $(VENV)/bin/python pyproject.toml requirements/run.txt
 	@touch $@
 
 $(DEV): $(STAMP) requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt -e '.[count,kafka,plot,postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt -e '.[count,kafka,objects,plot,postgres,rabbitmq,serve,temporal]'
 	@touch $@
 
 $(NATIVE): $(STAMP) $(CRATE)

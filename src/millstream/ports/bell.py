@@ -1,8 +1,8 @@
 """The port of doorbells: how workers on other machines learn that there is something to claim.
 
 Theory of operation: a ring is a hint, never the work itself: whoever answers claims the batch from the ledger, which
-says whether there is anything to do. So a ring may come twice or late without harm, and one that is lost is rung again by
-whoever looks after the ledger.
+says whether there is anything to do. So a ring may come twice or late without harm, and one that is lost is rung again
+by whoever looks after the ledger.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
