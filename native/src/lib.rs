@@ -6,9 +6,14 @@
 
 #![deny(unsafe_code)]
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use millstream_frames::{Columns, Facts, Fields, Level, MAX_LINE_BYTES, Reason, Reject, Scanner};
+use millstream_frames::{
+    Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner, scan_range,
+};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -20,6 +25,12 @@ type RejectRow = (usize, usize, usize, usize, &'static str);
 /// End among all frames, lowest, highest, lines, newlines, end among all rejects.
 type BlockRow = (usize, i64, i64, usize, usize, usize);
 
+/// A block of a file: its first byte, and what `BlockRow` says.
+type FileBlockRow = (u64, usize, i64, i64, usize, usize, usize);
+
+type ScannedRange<'py> =
+    (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<FileBlockRow>, Vec<(RejectRow, Bound<'py, PyBytes>)>, bool);
+
 type Scanned<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<BlockRow>, Vec<RejectRow>);
 
 /// Scans for one pair of fields. Threads may share it, but then take turns.
@@ -28,6 +39,8 @@ struct PyScanner {
     scanner: Mutex<Scanner>,
     /// Room of the call before. Fresh memory for each would be mapped and unmapped again and again.
     room: Mutex<Columns>,
+    /// Room for what is read.
+    buffer: Mutex<Vec<u8>>,
     level: Level,
 }
 
@@ -39,7 +52,7 @@ impl PyScanner {
     fn new(uid: Vec<String>, ts: Vec<String>, level: Option<&str>) -> PyResult<Self> {
         let fields = Fields::new(&uid, &ts).ok_or_else(|| PyValueError::new_err("uid and ts: expected keys"))?;
         let level = level.map_or_else(|| Ok(Level::best()), level_named)?;
-        Ok(Self { scanner: Mutex::new(Scanner::new(fields, level)), room: Mutex::default(), level })
+        Ok(Self { scanner: Mutex::new(Scanner::new(fields, level)), room: Mutex::default(), buffer: Mutex::default(), level })
     }
 
     /// The instructions that are used.
@@ -59,6 +72,49 @@ impl PyScanner {
                 })
                 .collect()
         })
+    }
+
+    /// Read blocks of a file and scan them; None if it is not the file it was, or is better read in another way.
+    #[allow(clippy::too_many_arguments)] // which file, and which part of it
+    #[pyo3(signature = (path, *, device, inode, size_bytes, first, count))]
+    fn scan_range<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        device: u64,
+        inode: u64,
+        size_bytes: u64,
+        first: u64,
+        count: u64,
+    ) -> PyResult<Option<ScannedRange<'py>>> {
+        let range = Range { first, count, size_bytes };
+        let found = py.detach(|| {
+            let Some(file) = file_at(&path, device, inode, size_bytes) else { return Ok(None) };
+            let mut buffer = self.buffer.lock().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default();
+            let mut columns = self.room.lock().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default();
+            columns.clear();
+            let mut scanner = self.scanner.lock().map_err(|_| PyRuntimeError::new_err("the scanner is broken"))?;
+            let read = |room: &mut [u8], at: u64| read_at(&file, room, at);
+            let stretch = scan_range(&mut scanner, range, read, &mut buffer, &mut columns);
+            if let Ok(mut room) = self.buffer.try_lock() {
+                *room = buffer;
+            }
+            Ok::<_, PyErr>(stretch.map(|stretch| (stretch, columns)))
+        })?;
+        let Some((stretch, mut columns)) = found else { return Ok(None) };
+        let blocks = stretch.blocks.iter().map(|block| {
+            let Facts { lines, newlines, lowest, highest } = block.facts;
+            (block.start, block.frames, lowest, highest, lines, newlines, block.rejects)
+        });
+        let rejects = columns.rejects.iter().map(reject_row);
+        let rejects = rejects.zip(stretch.lines.iter().map(|line| PyBytes::new(py, line)));
+        let (times, users) = (column(py, &columns.times), column(py, &columns.users));
+        let scanned = (times, users, blocks.collect(), rejects.collect(), stretch.is_last);
+        columns.shrink();
+        if let Ok(mut room) = self.room.try_lock() {
+            *room = columns;
+        }
+        Ok(Some(scanned))
     }
 
     /// Scan the values of messages; they are one block.
@@ -93,6 +149,31 @@ impl PyScanner {
         }
         Ok(scanned)
     }
+}
+
+/// The file at `path` if it is the one that is meant and has not become shorter.
+#[cfg(unix)]
+fn file_at(path: &Path, device: u64, inode: u64, size_bytes: u64) -> Option<File> {
+    use std::os::unix::fs::MetadataExt;
+
+    let file = File::open(path).ok()?;
+    let facts = file.metadata().ok()?;
+    (facts.dev() == device && facts.ino() == inode && facts.len() >= size_bytes).then_some(file)
+}
+
+#[cfg(not(unix))]
+fn file_at(_path: &Path, _device: u64, _inode: u64, _size_bytes: u64) -> Option<File> {
+    None
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, room, at)
+}
+
+#[cfg(not(unix))]
+fn read_at(_file: &File, _room: &mut [u8], _at: u64) -> io::Result<usize> {
+    Ok(0)
 }
 
 fn level_named(name: &str) -> PyResult<Level> {

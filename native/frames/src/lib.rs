@@ -13,9 +13,11 @@ mod masks;
 mod nesting;
 mod object;
 mod quoted;
+mod range;
 mod scalar;
 
 pub use block::{Columns, Facts, MAX_LINE_BYTES, Reject, Scanner};
 pub use fields::Fields;
 pub use frame::{MAX_TIME_S, Reason};
 pub use masks::Level;
+pub use range::{Range, scan_range};

@@ -9,10 +9,16 @@ RejectRow: TypeAlias = tuple[int, int, int, int, str]
 BlockRow: TypeAlias = tuple[int, int, int, int, int, int]
 Scanned: TypeAlias = tuple[bytes, bytes, list[BlockRow], list[RejectRow]]
 
+FileBlockRow: TypeAlias = tuple[int, int, int, int, int, int, int]
+ScannedRange: TypeAlias = tuple[bytes, bytes, list[FileBlockRow], list[tuple[RejectRow, bytes]], bool]
+
 @final
 class Scanner:
     def __new__(cls, *, uid: Sequence[str], ts: Sequence[str], level: str | None = None) -> Scanner: ...
     @property
     def level(self) -> str: ...
     def scan_blocks(self, blocks: Sequence[bytes]) -> Scanned: ...
+    def scan_range(
+        self, path: str, *, device: int, inode: int, size_bytes: int, first: int, count: int
+    ) -> ScannedRange | None: ...
     def scan_values(self, values: Sequence[bytes | None]) -> Scanned: ...

@@ -48,6 +48,8 @@ class FrameFile(Protocol):
     """As it is stored, when it was first looked at."""
     is_seekable: bool
     """Whether any block can be read at no cost for those before it."""
+    identity: tuple[int, int] | None
+    """Device and inode of a file that others may open by its path, too; None for anything else."""
 
     def read(self, first: int, *, count: int) -> Portion:
         """At most `count` blocks from block `first` on, fewer only at the end.

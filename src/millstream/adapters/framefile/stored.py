@@ -58,7 +58,7 @@ class StoredFile:
         self.path = path
         self.size_bytes = size_bytes
         self.mtime_ns = mtime_ns
-        self.identity = (device, inode)
+        self.identity: tuple[int, int] | None = (device, inode)
         self.is_seekable = is_seekable
         self._stream: _Stream | None = None
 

@@ -7,18 +7,29 @@ processes, so they are plain data.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from millstream.counting.frames.blocks import BlockFrames
+from millstream.counting.frames.blocks import BlockFrames, Ranged
 from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.model import Reason, Times, Users
-from millstream.ports.framefile import Block, FrameFile
+from millstream.ports.framefile import BLOCK_BYTES, Block, FrameFile
 
 STRIDE_BLOCKS = 64
 PORTION_BLOCKS = 4
 """Blocks that are read at once: a quarter of a megabyte stays in the caches and in the heap; more costs page faults."""
+
+
+@runtime_checkable
+class RangeScanner(Protocol):
+    """A scanner that reads plain files itself, without the interpreter's lock."""
+
+    def scan_range(
+        self, path: str, *, identity: tuple[int, int], size_bytes: int, first: int, count: int
+    ) -> Ranged | None:
+        """Blocks of the file with this device and inode; None if it must be read in another way."""
+        ...
 
 
 class Refused(NamedTuple):
@@ -65,6 +76,12 @@ def stride_length(first: int) -> int:
 
 def read_stride(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride:
     """Read and scan the stride of `file` from block `first` on. Raises SourceError."""
+    if isinstance(scanner, RangeScanner) and file.is_seekable and file.identity is not None:
+        found = scanner.scan_range(
+            file.path, identity=file.identity, size_bytes=file.size_bytes, first=first, count=stride_length(first)
+        )
+        if found is not None:
+            return _stride_of(found, first=first, size_bytes=file.size_bytes)
     times: list[Times] = []
     users: list[Users] = []
     facts: list[BlockFacts] = []
@@ -88,6 +105,30 @@ def read_stride(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride
         is_last=portion.is_last,
         damage=portion.damage,
         read_bytes=portion.read_bytes,
+    )
+
+
+def _stride_of(found: Ranged, *, first: int, size_bytes: int) -> Stride:
+    facts: list[BlockFacts] = []
+    known = 0
+    for start, end, lowest, highest, lines, newlines, rejects in found.blocks:
+        refused: tuple[Refused, ...] = ()
+        if rejects > known:
+            each = zip(found.rejects[known:rejects], found.newlines_before[known:rejects], strict=True)
+            refused = tuple(
+                Refused(before, start + reject.start, reject.reason, reject.detail, reject.raw)
+                for reject, before in each
+            )
+            known = rejects
+        facts.append(BlockFacts(end, lowest, highest, lines, newlines, refused))
+    return Stride(
+        first=first,
+        times=found.times,
+        users=found.users,
+        blocks=facts,
+        is_last=found.is_last,
+        damage=None,
+        read_bytes=min((first + stride_length(first)) * BLOCK_BYTES, size_bytes),
     )
 
 

@@ -43,6 +43,22 @@ class ScannedBlocks:
     blocks: list[BlockFrames]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranged:
+    """Scanned blocks of a file.
+
+    A block is its first byte, the end of its frames in the columns, lowest and highest time, lines, newlines and the
+    end of its rejects.
+    """
+
+    times: Times
+    users: Users
+    blocks: list[tuple[int, int, int, int, int, int, int]]
+    rejects: tuple[Reject, ...]
+    newlines_before: list[int]
+    is_last: bool
+
+
 def one_by_one(scan_lines: Callable[[bytes], Frames], blocks: Sequence[bytes]) -> ScannedBlocks:
     """Consecutive blocks, each scanned by a call of its own."""
     scanned = [scan_lines(block) for block in blocks]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from millstream_native import Scanner
 
-from millstream.counting.frames.blocks import BlockFrames, ScannedBlocks, one_by_one
+from millstream.counting.frames.blocks import BlockFrames, Ranged, ScannedBlocks, one_by_one
 from millstream.counting.frames.fields import fields_named
 from millstream.counting.frames.judging import Judge, Refused
 from millstream.counting.frames.scanner import RAW_LIMIT_BYTES, PythonScanner
@@ -71,6 +71,32 @@ class NativeScanner:
                 )
             )
         return ScannedBlocks(times=np.frombuffer(times, np.int64), users=np.frombuffer(users, np.uint64), blocks=known)
+
+    def scan_range(
+        self, path: str, *, identity: tuple[int, int], size_bytes: int, first: int, count: int
+    ) -> Ranged | None:
+        """Read `count` blocks of a file from block `first` on, and scan them; without the interpreter's lock.
+
+        `identity` are device and inode. None if the file is not as it was, or has lines better read in another way.
+        """
+        device, inode = identity
+        found = self._scanner.scan_range(
+            path, device=device, inode=inode, size_bytes=size_bytes, first=first, count=count
+        )
+        if found is None:
+            return None
+        times, users, blocks, rows, is_last = found
+        rejects = self._agreed([self._reject(row[0], line, start=row[2], reason=row[4]) for row, line in rows])
+        if rejects is None:
+            return None
+        return Ranged(
+            times=np.frombuffer(times, np.int64),
+            users=np.frombuffer(users, np.uint64),
+            blocks=blocks,
+            rejects=rejects,
+            newlines_before=[row[1] for row, _ in rows],
+            is_last=is_last,
+        )
 
     def _rejects(self, rows: Sequence[_Row], block: bytes) -> tuple[Reject, ...] | None:
         """What is said about the lines of a block that are no frames; None if one of them is one, after all."""
