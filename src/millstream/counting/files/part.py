@@ -124,7 +124,7 @@ class Part:
             if self._admission.admit_plain(
                 lowest=facts.lowest, highest=facts.highest, tail=tail, frames=frames, upper_s=upper_s
             ):
-                self._tally.take_plain(stride.times[start : facts.end], stride.users[start : facts.end])
+                self._tally.take_plain(stride.times, stride.users, start=start, end=facts.end)
             else:
                 self._take_apart(stride, start, facts, upper_s=upper_s)
         if counts.lost != lost_before or self._owed:

@@ -161,7 +161,7 @@ class LiveCount:
             if self._admission.admit_plain(
                 lowest=facts.lowest, highest=facts.highest, tail=tail, frames=facts.end, upper_s=upper_s
             ):
-                self._tally.take_plain(frames.times, frames.users)
+                self._tally.take_plain(frames.times, frames.users, start=0, end=len(frames.times))
                 return
         first = (piece.number << _BLOCK_SHIFT) + self._in_block
         admitted = self._admission.admit(

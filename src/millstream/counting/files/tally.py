@@ -64,6 +64,16 @@ class Counts:
         )
 
 
+@dataclass(slots=True)
+class _Span:
+    """A part of two columns."""
+
+    times: Times
+    users: Users
+    start: int
+    end: int
+
+
 class Tally:
     """Gathers frames and puts out results, in the order in which it is told of them."""
 
@@ -89,7 +99,7 @@ class Tally:
         self._guard = LossGuard()
         self._watermark: int | None = None
         self._next_stop: int | None = None
-        self._spans: list[tuple[Times, Users]] = []
+        self._spans: list[_Span] = []
         self._spanned = 0
         if mark is not None:
             self._go_on(mark)
@@ -118,10 +128,17 @@ class Tally:
             final=self.final,
         )
 
-    def take_plain(self, times: Times, users: Users) -> None:
-        """Frames that all count, none of them late."""
-        self._spans.append((times, users))
-        self._spanned += len(times)
+    def take_plain(self, times: Times, users: Users, *, start: int, end: int) -> None:
+        """Frames `start` to `end` of two columns, all of which count, none of them late.
+
+        What goes on where the frames before ended is remembered as one span with them.
+        """
+        last = self._spans[-1] if self._spans else None
+        if last is not None and last.times is times and last.end == start:
+            last.end = end
+        else:
+            self._spans.append(_Span(times, users, start, end))
+        self._spanned += end - start
         if self._spanned >= SPANS_FRAMES:
             self.flush()
 
@@ -169,9 +186,10 @@ class Tally:
     def flush(self) -> None:
         """Sort what was remembered into its minutes."""
         spans, self._spans, self._spanned = self._spans, [], 0
-        for times, users in spans:
+        for span in spans:
+            users = span.users[span.start : span.end]
             self.everyone.add(users)
-            for delta in deltas_of(times, users):
+            for delta in deltas_of(span.times[span.start : span.end], users):
                 self.windows.add(delta)
 
     def _set_stop(self, watermark: int) -> None:
