@@ -16,15 +16,21 @@ import pytest
 
 from adapters import child
 from millstream.adapters.sql import SCHEMA_VERSION, statement
+from millstream.adapters.sql.steps import choose
 from millstream.adapters.sqlite import SqliteLedger, ledger, ring
+from millstream.core.ingestion import Status
+from millstream.core.lifecycle import State
 from millstream.core.operations import SetMeta
-from millstream.core.queries import ReadMeta
-from millstream.errors import LedgerVersionError
+from millstream.core.queries import ReadBatches, ReadMeta
+from millstream.errors import LedgerUnusableError, LedgerVersionError
 from millstream.testing.ledger_suite import LedgerSuite, MakeLedger
+from millstream.testing.ledger_suite.driver import PIPELINE, Driver
+from millstream.testing.ledger_suite.ingestion_driver import Ingestions
 from millstream.testing.ledger_suite.transactions import Transactions
 
 TIMEOUT_S = 30
-WHOLE_TABLE = re.compile(r"SCAN (batch|file|attempt|event)")
+WHOLE_TABLE = re.compile(r"SCAN (batch|file|attempt|event|ingestion|chunk|reject)")
+VERSION_1 = Path(__file__).with_name("ledger_version_1.sql")
 
 
 class TestSqliteLedger(LedgerSuite):
@@ -79,6 +85,59 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
         assert db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone() == (0,)
 
 
+def write_version_1(path: Path) -> None:
+    """A ledger as the first version left it."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(VERSION_1.read_text(encoding="utf-8"))
+
+
+def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A ledger of version 1 opens with all that is in it, its numbers go on, and it takes ingestions."""
+    path = tmp_path / "ledger.db"
+    write_version_1(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        before = {
+            table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608
+            for table in ("batch", "event", "attempt", "file", "meta", "pipeline", "source")
+        }
+        version = db.execute("PRAGMA user_version").fetchone()
+
+    driver = Driver(lambda: SqliteLedger(path))
+    files = Ingestions(driver)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        after = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in before}  # noqa: S608
+    states = {row.state for row in driver.read(ReadBatches(pipeline=PIPELINE))}
+    files.finish(*files.start(chunks=2, sink="amqp://host/queue"))
+    status, first = files.row().status, files.events()[0].id
+    driver.reopen()
+
+    assert version == (1,)
+    assert before == after
+    assert states == set(State)
+    assert (status, files.row().status) == (Status.SUCCEEDED, Status.SUCCEEDED)
+    assert first == max(event[0] for event in before["event"]) + 1
+    assert driver.batch("keyed").key == "m"
+    assert len(driver.read(ReadBatches(pipeline="ingest"))) == 3
+    driver.close()
+
+
+def test_an_upgrade_happens_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade that is broken off leaves the ledger of version 1 as it was, and is done the next time."""
+    path = tmp_path / "ledger.db"
+    write_version_1(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "schema", lambda _: "CREATE TABLE ingestion (a TEXT);\nDROP TABLE nothing")
+        with pytest.raises(LedgerUnusableError, match="nothing"):
+            SqliteLedger(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        left = db.execute("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'ingestion'").fetchone()
+    asyncio.run(SqliteLedger(path).close())
+
+    assert left == (0,)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
 def open_together(folder: Path) -> None:
     """Open a new ledger each time that a line with its name comes in."""
     for line in sys.stdin:
@@ -101,37 +160,72 @@ def test_two_processes_create_the_schema_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "cancel_ingestion",
         "cancel_open",
-        "claim",
+        "claim_batch",
         "close_batch",
+        "count_going",
+        "count_unfinished",
+        "drop_chunks",
+        "drop_plan",
         "files_of_batch",
         "find_claimed",
+        "find_chunk",
+        "find_ended",
         "find_file",
+        "find_ingestion",
+        "find_ingestion_by_key",
+        "find_ingestion_of",
+        "find_later",
         "find_ready",
+        "find_ready_batch",
+        "find_unjoined",
         "finish_done",
         "finish_files",
         "finish_retry",
         "grow_batch",
+        "join_chunk",
         "lose_embedded",
         "lose_expired",
+        "pause_ingestion",
         "plan_bucket",
+        "plan_batch",
         "plan_file",
         "prune_attempts",
         "prune_batches",
+        "prune_ingestion_attempts",
+        "prune_ingestion_batches",
+        "prune_ingestion_chunks",
+        "prune_ingestion_events",
+        "prune_ingestion_rejects",
         "read_attempts",
+        "read_all_ingestion_events",
+        "read_chunks",
+        "read_ingestion",
+        "read_ingestion_events",
         "read_known_versions",
         "read_next_due",
+        "read_ready_in",
+        "read_ready_of",
+        "read_rejects",
+        "read_task",
+        "read_unjoined",
+        "recount",
         "release",
         "renew",
+        "revive_ingestion",
         "ripen",
+        "ripen_batch",
+        "save_ingestion",
         "seal_file",
         "shrink_bucket",
         "start",
+        "start_ingestion",
     ],
 )
 def test_statements_find_rows_by_an_index(tmp_path: Path, name: str) -> None:
     """What is asked often never reads a whole table, however many batches and files are kept."""
-    query = statement(name)
+    query = choose(statement(name), chosen=("done",))
     with contextlib.closing(ledger.connect(tmp_path / "ledger.db")) as db:
         rows = db.execute(f"EXPLAIN QUERY PLAN {query}", dict.fromkeys(re.findall(r":(\w+)", query)))
         plan = [row[3] for row in rows]

@@ -15,6 +15,9 @@ from millstream.core.splitting import DEFAULT_CHUNK_BYTES, Chunk, Dialect, Head,
 PIPELINE = "ingest"
 """The pipeline that all plan steps and chunks belong to."""
 
+BROKERS = ("amqp://", "amqps://", "kafka://")
+"""How the addresses of sinks begin that take records one by one; any other one is a folder."""
+
 CHUNKS_OF_A_STEP = 64
 ENOUGH_CHUNKS = 32
 REJECTS_KEPT = 1000
@@ -76,6 +79,11 @@ class FileSpec:
     chunk_bytes: int = DEFAULT_CHUNK_BYTES
     compression: Compression = Compression.AUTO
     on_change: OnChange = OnChange.FAIL
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether records go into one file of a folder, which chunks are joined into, and not to a broker."""
+        return not self.sink.startswith(BROKERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,15 @@ import pytest
 
 from adapters.postgres.places import Place
 from millstream.adapters.postgres import PostgresLedger
-from millstream.adapters.sql import SCHEMA_VERSION
+from millstream.adapters.sql import SCHEMA_VERSION, statement
+from millstream.core.ingestion import Status
+from millstream.core.lifecycle import State
 from millstream.core.model import Kind, Retry
 from millstream.core.operations import DeclarePipeline, SetMeta
 from millstream.core.queries import ReadAttempts, ReadBatches, ReadMeta, ReadPipelines
 from millstream.errors import InvalidValueError, LedgerUnreachableError, LedgerUnusableError, LedgerVersionError
-from millstream.testing.ledger_suite.driver import claim, close_batch, finish, open_batch
+from millstream.testing.ledger_suite.driver import Driver, claim, close_batch, finish, open_batch
+from millstream.testing.ledger_suite.ingestion_driver import Ingestions
 
 
 def test_many_create_the_schema_at_once(place: Place) -> None:
@@ -27,6 +30,36 @@ def test_many_create_the_schema_at_once(place: Place) -> None:
 
     assert asyncio.run(open_together()) == ["1"] * 8
     assert place.execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
+
+
+VERSION_1 = """
+INSERT INTO schema_version VALUES (1);
+INSERT INTO batch (id, pipeline, kind, state, opened_at, closed_at) VALUES ('old', 'orders', 'minibatch', 'dead', 0, 0);
+INSERT INTO event (at, batch_id, what, detail) VALUES (0, 'old', 'paused', 'by an operator');
+"""
+
+
+def test_an_older_ledger_is_brought_up_to_date(place: Place) -> None:
+    """A ledger of version 1 opens, for many at once, with all that is in it, and takes ingestions."""
+    place.execute(f"CREATE SCHEMA {place.schema}")
+    place.execute(statement("schema", "postgres") + VERSION_1)
+
+    async def open_together() -> None:
+        ledgers = [place.ledger() for _ in range(4)]
+        await asyncio.gather(*(each.open() for each in ledgers))
+        await asyncio.gather(*(each.close() for each in ledgers))
+
+    asyncio.run(open_together())
+    driver = Driver(place.ledger)
+    files = Ingestions(driver)
+    files.finish(*files.start(chunks=2, sink="amqp://host/queue"))
+    status, old = files.row().status, driver.batch("old").state
+    known = files.events(None)
+    driver.close()
+
+    assert place.execute("SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
+    assert (status, old) == (Status.SUCCEEDED, State.DEAD)
+    assert {event.message_id for event in known} == {"m"}
 
 
 def test_a_newer_ledger_is_refused(place: Place) -> None:

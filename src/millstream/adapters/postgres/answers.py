@@ -6,7 +6,8 @@ from functools import singledispatch
 from typing import TypeVar
 
 from millstream.adapters.postgres.session import Cursor, Session, first, number, rows, with_key_restored
-from millstream.adapters.sql import statement
+from millstream.adapters.postgres.stepping import ask_once
+from millstream.adapters.sql import ingesting, statement
 from millstream.core import queries
 from millstream.core.rows import (
     AttemptRow,
@@ -28,6 +29,8 @@ Reply = Callable[[], Awaitable[object]]
 @singledispatch
 async def ask(query: object, session: Session) -> Reply:
     """Send what a query needs; returns how its answer is read."""
+    if isinstance(query, ingesting.QUERIES):
+        return await ask_once(ingesting.answer_of(query), session)
     raise TypeError(f"no such query: {query!r} in {session!r}")
 
 

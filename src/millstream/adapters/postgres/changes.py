@@ -1,32 +1,26 @@
 """How each operation changes the tables: sent first, its result read when all were sent.
 
 An operation is at most three statements, none of which needs the answer of another, so that whole groups of them
-travel at once; only files that leave their bucket are another matter (`evictions.py`).
+travel at once; only files that leave their bucket (`evictions.py`) and what is told as steps, all that changes an
+ingestion, are another matter.
 """
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from functools import singledispatch
-from typing import Any
 
-from millstream.adapters.postgres.session import (
-    Cursor,
-    Session,
-    first,
-    rows,
-    value,
-    with_key_escaped,
-    with_key_restored,
-)
+from millstream.adapters.postgres.claims import claim, claim_batch
+from millstream.adapters.postgres.operating import cancel, prune, revive, set_paused
+from millstream.adapters.postgres.replies import Reply, known, nothing, once, values_of
+from millstream.adapters.postgres.session import Session, first, rows, with_key_escaped
+from millstream.adapters.postgres.stepping import carry_out
+from millstream.adapters.sql import ingesting
+from millstream.core import ingestion
 from millstream.core import operations as op
 from millstream.core.lifecycle import State, Step
-from millstream.core.model import Discard, Done, Job, Kind, Retry
+from millstream.core.model import Discard, Done, Kind, Retry
 from millstream.core.rows import PipelineRow
 from millstream.errors import InvalidValueError
-
-Reply = Callable[[], Awaitable[object]]
-"""Reads the result of what was sent."""
 
 QUIET = (
     op.DeclarePipeline,
@@ -38,49 +32,17 @@ QUIET = (
     op.Renew,
     op.CopiedOut,
     op.Prune,
+    ingestion.ClaimBatch,
 )
 """What gives nobody else anything to do."""
-
-
-def values_of(operation: Any) -> dict[str, Any]:
-    """The fields of an operation as parameters of a statement, which takes those that it names."""
-    values = {each.name: getattr(operation, each.name) for each in fields(operation)}
-    if "ranges" in values:
-        values["ranges"] = json.dumps(values["ranges"])
-    return values
 
 
 @singledispatch
 async def change(operation: object, session: Session) -> Reply:
     """Send what an operation does; returns how its result is read."""
+    if isinstance(operation, ingesting.OPERATIONS):
+        return known(await carry_out(ingesting.steps_of(operation), session))
     raise TypeError(f"no such operation: {operation!r} in {session!r}")
-
-
-def _nothing(*cursors: Cursor) -> Reply:
-    del cursors
-
-    async def read() -> object:
-        return None
-
-    return read
-
-
-def _once(cursor: Cursor) -> Reply:
-    """Whether the one row was changed."""
-
-    async def read() -> object:
-        return cursor.rowcount == 1
-
-    return read
-
-
-def _number(*cursors: Cursor) -> Reply:
-    """How many rows were changed."""
-
-    async def read() -> object:
-        return sum(cursor.rowcount for cursor in cursors)
-
-    return read
 
 
 @change.register
@@ -111,24 +73,24 @@ async def _(operation: op.OpenBatch, session: Session) -> Reply:
 
 @change.register
 async def _(operation: op.GrowBatch, session: Session) -> Reply:
-    return _once(await session.send("grow_batch", **values_of(operation)))
+    return once(await session.send("grow_batch", **values_of(operation)))
 
 
 @change.register
 async def _(operation: op.CloseBatch, session: Session) -> Reply:
-    return _once(await session.send("close_batch", **values_of(operation)))
+    return once(await session.send("close_batch", **values_of(operation)))
 
 
 @change.register
 async def _(operation: op.Accept, session: Session) -> Reply:
     values = values_of(operation)
-    return _nothing(await session.send("accept", **values), await session.send("set_position", **values))
+    return nothing(await session.send("accept", **values), await session.send("set_position", **values))
 
 
 @change.register
 async def _(operation: op.PlanBucket, session: Session) -> Reply:
     await plan(operation, session, state=State.READY)
-    return _nothing()
+    return nothing()
 
 
 async def plan(
@@ -151,28 +113,29 @@ async def plan(
 
 @change.register
 async def _(operation: op.Claim, session: Session) -> Reply:
-    await session.send("ripen", pipeline=operation.pipeline, at=operation.at)
-    values = values_of(operation) | {"owner": f"{operation.owner}/{operation.epoch}"}
-    cursor = await session.send("claim", **values)
+    return await claim(operation, session)
 
-    async def read() -> object:
-        names = [column.name for column in cursor.description or ()]
-        found = [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-        claimed = [row for row in found if row["id"] is not None]
-        if claimed and found[0]["locked"] > len(claimed):
-            session.is_loud = True  # whoever claimed meanwhile did not see what was locked, and is left over
-        return tuple(with_key_restored(value(row, kind=Job)) for row in claimed)
 
-    return read
+@change.register
+async def _(operation: ingestion.ClaimBatch, session: Session) -> Reply:
+    return await claim_batch(operation, session)
 
 
 @change.register
 async def _(operation: op.Start, session: Session) -> Reply:
-    return _once(await session.send("start", **values_of(operation)))
+    return once(await session.send("start", **values_of(operation)))
 
 
 @change.register
 async def _(operation: op.Finish, session: Session) -> Reply:
+    if ingesting.may_concern(operation):
+        state = await carry_out(ingesting.finish(operation), session)
+        if state is not None:
+            return known(state)
+    return await _finish(operation, session)
+
+
+async def _finish(operation: op.Finish, session: Session) -> Reply:
     result = operation.result
     text: str | None
     file_state: str | None
@@ -204,7 +167,10 @@ async def _(operation: op.Finish, session: Session) -> Reply:
     target = {Step.DONE: State.DONE, Step.DISCARD: State.DISCARDED, Step.BURY: State.DEAD}.get(step, State.WAITING)
 
     async def read() -> object:
-        return target if await first(cursor) == 1 else False
+        ended, kind = await cursor.fetchone() or (0, None)
+        if step is Step.DONE and kind in ingesting.KINDS:
+            raise InvalidValueError(name="report", expected=f"one of a {kind} that is done", found=None)
+        return target if ended == 1 else False
 
     return read
 
@@ -237,7 +203,7 @@ async def release(operation: op.Release | op.Evict, session: Session, *, outcome
 
 @change.register
 async def _(operation: op.Renew, session: Session) -> Reply:
-    return _once(await session.send("renew", **values_of(operation)))
+    return once(await session.send("renew", **values_of(operation)))
 
 
 @change.register
@@ -261,49 +227,29 @@ async def _(operation: op.ExpireLeases, session: Session) -> Reply:
 
 @change.register
 async def _(operation: op.Revive, session: Session) -> Reply:
-    values = {"detail": "retry asked for by an operator", "file_state": "planned", **values_of(operation)}
-    return _counted(await session.send("note_changed", "revive", what="revived", **values))
+    return await revive(operation, session)
 
 
 @change.register
 async def _(operation: op.Cancel, session: Session) -> Reply:
-    values = {"what": "cancelled", "detail": "cancelled by an operator", **values_of(operation)}
-    ended = await session.send("note_changed", "cancel", file_state="discarded", **values)
-    still_open = await session.send("note_changed", "cancel_open", file_state=None, **values)
-    return _counted(ended, still_open)
-
-
-def _counted(*cursors: Cursor) -> Reply:
-    async def read() -> object:
-        return sum([await first(cursor) for cursor in cursors])
-
-    return read
+    return await cancel(operation, session)
 
 
 @change.register
 async def _(operation: op.SetPaused, session: Session) -> Reply:
-    what = "paused" if operation.paused else "resumed"
-    note: dict[str, Any] = {"at": operation.at, "what": what, "detail": f"{what} by an operator"}
-    if operation.batch_id is None:
-        changed = await session.send("set_meta", key="paused", value=str(int(operation.paused)))
-    else:
-        changed = await session.send("pause_batch", batch_id=operation.batch_id, paused=operation.paused)
-    await session.send("note", batch_id=operation.batch_id or "", **note)
-    return _number(changed)
+    return await set_paused(operation, session)
 
 
 @change.register
 async def _(operation: op.Prune, session: Session) -> Reply:
-    await session.send("prune_attempts", before=operation.before)
-    await session.send("prune_events", before=operation.before)
-    return _number(await session.send("prune_batches", before=operation.before))
+    return await prune(operation, session)
 
 
 @change.register
 async def _(operation: op.CopiedOut, session: Session) -> Reply:
-    return _once(await session.send("copied_out", **values_of(operation)))
+    return once(await session.send("copied_out", **values_of(operation)))
 
 
 @change.register
 async def _(operation: op.SetMeta, session: Session) -> Reply:
-    return _nothing(await session.send("set_meta", key=operation.key, value=operation.value))
+    return nothing(await session.send("set_meta", key=operation.key, value=operation.value))

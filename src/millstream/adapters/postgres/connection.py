@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from millstream.adapters.postgres.session import DIALECT, Connection
-from millstream.adapters.sql import SCHEMA_VERSION, statement
+from millstream.adapters.sql import SCHEMA_VERSION, schema
 from millstream.errors import InvalidValueError, LedgerUnusableError, LedgerVersionError
 
 DEFAULTS: dict[str, str] = {
@@ -68,7 +68,7 @@ class Database:
         """
         try:
             version = await self._version(connection)
-            if version is None:
+            if version is None or version < SCHEMA_VERSION:
                 version = await self._create(connection)
         except errors.InsufficientPrivilege as error:
             raise LedgerUnusableError(path=self.address, reason=one_line(error)) from error
@@ -82,16 +82,20 @@ class Database:
             return None
         return None if row is None else int(row[0])
 
+    async def _known(self, connection: Connection) -> int:
+        """The version inside of a transaction, which an error would end; 0 where there is none."""
+        row = await (await connection.execute("SELECT to_regclass('schema_version')")).fetchone()
+        return 0 if row is None or row[0] is None else await self._version(connection) or 0
+
     async def _create(self, connection: Connection) -> int:
-        """Create the schema in one transaction, unless somebody else was faster."""
+        """Create the schema, or bring it up to date, in one transaction, unless somebody else was faster."""
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [self.schema])
-            found = await connection.execute("SELECT to_regclass('schema_version')")
-            row = await found.fetchone()
-            if row is None or row[0] is None:
-                await connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(self.schema)))
-                await connection.execute(statement("schema", DIALECT), prepare=False)
-                await connection.execute("INSERT INTO schema_version VALUES ($1)", [SCHEMA_VERSION])
+            await connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(self.schema)))
+            for number in range(await self._known(connection) + 1, SCHEMA_VERSION + 1):
+                await connection.execute(schema(number, DIALECT), prepare=False)
+                await connection.execute("DELETE FROM schema_version")
+                await connection.execute("INSERT INTO schema_version VALUES ($1)", [number])
         version = await self._version(connection)
         return SCHEMA_VERSION if version is None else version
 

@@ -1,6 +1,7 @@
 """Files that leave their bucket: a change of several steps, each of which needs the answer of the one before."""
 
-from millstream.adapters.postgres.changes import Reply, change, plan, release
+from millstream.adapters.postgres.changes import change, plan, release
+from millstream.adapters.postgres.replies import Reply
 from millstream.adapters.postgres.session import Session, first
 from millstream.core import operations as op
 from millstream.core.identity import bucket_id

@@ -7,6 +7,7 @@ server finds out which type each is from where it stands, so a statement is prep
 
 import json
 import re
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -16,6 +17,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import TupleRow
 
 from millstream.adapters.sql import statement
+from millstream.adapters.sql.steps import Ask, choose
 from millstream.core.model import Job
 from millstream.core.rows import BatchRow
 
@@ -41,6 +43,15 @@ class Session:
         """Send a statement, with those of the named values that it mentions; `inner` is one to put into it."""
         text, names = numbered(name, inner)
         return await self.send_text(text, *(values[each] for each in names))
+
+    async def ask(self, ask: Ask) -> Cursor:
+        """Send a statement that steps ask for."""
+        text, names = numbered_choice(ask.name, ask.chosen)
+        return await self.send_text(text, *(ask.values[each] for each in names))
+
+    def pipeline(self) -> AbstractAsyncContextManager[object]:
+        """What is sent in this context travels together, and was answered at its end."""
+        return self._connection.pipeline()
 
     def advance(self, pipeline: str, *, seq: int) -> None:
         """Note the number of a minibatch that was opened: `send_advances` is soon enough.
@@ -70,6 +81,12 @@ def numbered(name: str, inner: str = "") -> tuple[str, tuple[str, ...]]:
     if inner:
         text = text.replace("{inner}", statement(inner, DIALECT))
     return number(text)
+
+
+@cache
+def numbered_choice(name: str, chosen: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The same of a statement in which words are chosen."""
+    return number(choose(statement(name, DIALECT), chosen=chosen))
 
 
 def number(text: str) -> tuple[str, tuple[str, ...]]:

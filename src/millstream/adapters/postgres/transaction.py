@@ -10,6 +10,7 @@ were read, or it is done again. So no change is lost or made twice, although a c
 gives the same number to another one.)
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -19,10 +20,13 @@ import psycopg
 from psycopg import errors, pq
 
 from millstream.adapters.postgres.answers import ask
-from millstream.adapters.postgres.changes import QUIET, Reply, change
+from millstream.adapters.postgres.changes import QUIET, change
 from millstream.adapters.postgres.evictions import evict
+from millstream.adapters.postgres.replies import Reply
 from millstream.adapters.postgres.session import Connection, Session
-from millstream.core.operations import Evict, Operation
+from millstream.adapters.sql.ingesting import may_concern
+from millstream.core.ingestion import Act, Explain, Joined, Queue
+from millstream.core.operations import Cancel, Evict, Finish, Operation, Revive
 from millstream.core.queries import Query
 
 Work = Sequence[Operation[object]] | Query[object]
@@ -98,6 +102,7 @@ class Writing:
             async with connection.pipeline():
                 await session.send_text("BEGIN")
                 await session.send("mark", author=self._author, number=number)
+                await _hold(works, session)
                 replies = [[await _send(each, session) for each in _operations(work)] for work in works]
                 await session.send_advances()
             results = [[await reply() for reply in each] for each in replies]
@@ -150,6 +155,24 @@ def _operations(work: Work) -> Sequence[Operation[object]]:
     if not isinstance(work, Sequence):
         raise TypeError(f"no such operations: {work!r}")
     return work
+
+
+async def _hold(works: Sequence[Work], session: Session) -> None:
+    """Lock the ingestions that will be changed in the order of their ids, if that can be more than one."""
+    message_ids, batch_ids = set[str](), set[str]()
+    for operation in (each for work in works for each in _operations(work)):
+        match operation:
+            case Finish() if may_concern(operation):
+                batch_ids.add(operation.batch_id)
+            case Revive(batch_id=str(batch_id)) | Cancel(batch_id=str(batch_id)):
+                batch_ids.add(batch_id)
+            case Queue() | Act() | Explain() | Joined():
+                message_ids.add(operation.message_id)
+            case _:
+                pass
+    if len(message_ids) + len(batch_ids) > 1:
+        ids = {"message_ids": json.dumps(sorted(message_ids)), "batch_ids": json.dumps(sorted(batch_ids))}
+        await session.send("lock_ingestions", **ids)
 
 
 async def _send(operation: Operation[object], session: Session) -> Reply:

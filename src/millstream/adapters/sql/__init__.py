@@ -1,8 +1,9 @@
 """The ledger's statements, one `.sql` file each, with the life cycle's table filled in.
 
 `{STEP.target}` stands for the state a step leads to, `{STEP.applies}` for the condition that the batch is in a state
-it may be taken from, so a guarded UPDATE cannot disagree with `core.lifecycle.TRANSITIONS`. A folder that is named as
-a dialect holds what must be said differently there; all other statements are understood by every ledger.
+it may be taken from, so a guarded UPDATE cannot disagree with `core.lifecycle.TRANSITIONS`. `{lock}` stands where a
+row must be held until the transaction ends, `{skip}` where one that somebody else holds is passed by. A folder that is
+named as a dialect holds what must be said differently there; all other statements are understood by every ledger.
 """
 
 import re
@@ -11,7 +12,10 @@ from importlib.resources import files
 
 from millstream.core.lifecycle import TRANSITIONS, Step
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""A new ledger is made by the statement `schema`, which is version 1, and every `schema_N` after it, in order."""
+
+_LOCKS = {"": {"{lock}": "", "{skip}": ""}, "postgres": {"{lock}": "FOR UPDATE", "{skip}": "FOR UPDATE SKIP LOCKED"}}
 
 
 @cache
@@ -21,7 +25,14 @@ def statement(name: str, dialect: str = "") -> str:
     special = folder.joinpath(dialect, f"{name}.sql") if dialect else None
     found = special if special is not None and special.is_file() else folder.joinpath(f"{name}.sql")
     text = found.read_text(encoding="utf-8")
+    for mark, lock in _LOCKS[dialect].items():
+        text = text.replace(mark, lock)
     return re.sub(r"\{(\w+)\.(target|applies)\}", _fill, text)
+
+
+def schema(version: int, dialect: str = "") -> str:
+    """What makes a schema of `version` of the one before it."""
+    return statement("schema" if version == 1 else f"schema_{version}", dialect)
 
 
 def _fill(found: re.Match[str]) -> str:

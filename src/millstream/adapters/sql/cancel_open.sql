@@ -1,4 +1,4 @@
 UPDATE batch
 SET cancelled = TRUE
 WHERE (id = :batch_id OR :batch_id IS NULL) AND {close_cancelled.applies} AND NOT cancelled
-RETURNING id
+RETURNING id, kind, key

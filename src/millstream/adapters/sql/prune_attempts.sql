@@ -1,2 +1,6 @@
 DELETE FROM attempt
-WHERE batch_id IN (SELECT id FROM batch WHERE state IN ('done', 'discarded') AND finished_at < :before)
+WHERE batch_id IN (
+    SELECT id
+    FROM batch
+    WHERE state IN ('done', 'discarded') AND finished_at < :before AND kind NOT IN ('chunk', 'plan')
+)

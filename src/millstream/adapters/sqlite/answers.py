@@ -5,8 +5,8 @@ import sqlite3
 from functools import singledispatch
 from itertools import chain
 
-from millstream.adapters.sql import statement
-from millstream.adapters.sqlite.rows import fetch, run, with_files
+from millstream.adapters.sql import ingesting, statement
+from millstream.adapters.sqlite.rows import carry_out, fetch, run, with_files
 from millstream.core import queries
 from millstream.core.rows import (
     AttemptRow,
@@ -26,6 +26,8 @@ VERSIONS_AT_ONCE = 10_000
 @singledispatch
 def answer(query: object, db: sqlite3.Connection) -> object:
     """Answer one query."""
+    if isinstance(query, ingesting.QUERIES):
+        return carry_out(ingesting.answer_of(query), db)
     raise TypeError(f"no such query: {query!r} on {db!r}")
 
 

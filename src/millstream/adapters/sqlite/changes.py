@@ -1,31 +1,28 @@
 """How each operation changes the tables; called inside of one transaction."""
 
-import json
 import sqlite3
 from dataclasses import asdict
 from functools import singledispatch
 from typing import Any
 
-from millstream.adapters.sqlite.rows import fetch, run, with_files
+from millstream.adapters.sql import ingesting
+from millstream.adapters.sqlite.claims import claim, claim_batch
+from millstream.adapters.sqlite.operating import cancel, prune, revive, set_paused
+from millstream.adapters.sqlite.rows import carry_out, fetch, run, values_of
+from millstream.core import ingestion
 from millstream.core import operations as op
 from millstream.core.identity import bucket_id
 from millstream.core.lifecycle import State, Step
-from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, Kind, Retry
+from millstream.core.model import AttemptResult, Discard, Done, Eviction, Kind, Retry
 from millstream.core.rows import PipelineRow
 from millstream.errors import InvalidValueError
-
-
-def values_of(operation: op.Operation[object]) -> dict[str, Any]:
-    """The fields of an operation as parameters of a statement, which takes those that it names."""
-    values = {name: getattr(operation, name) for name in operation.__dataclass_fields__}  # type: ignore[attr-defined]
-    if "ranges" in values:
-        values["ranges"] = json.dumps(values["ranges"])
-    return values
 
 
 @singledispatch
 def change(operation: object, db: sqlite3.Connection) -> object:
     """Carry out one operation and return its result."""
+    if isinstance(operation, ingesting.OPERATIONS):
+        return carry_out(ingesting.steps_of(operation), db)
     raise TypeError(f"no such operation: {operation!r} on {db!r}")
 
 
@@ -87,17 +84,12 @@ def _plan(
 
 @change.register
 def _(operation: op.Claim, db: sqlite3.Connection) -> object:
-    run(db, "ripen", pipeline=operation.pipeline, at=operation.at)
-    chosen: list[str] = []
-    room = operation.max_bytes
-    for batch_id, size_bytes in run(db, "find_ready", pipeline=operation.pipeline, limit=operation.limit).fetchall():
-        if size_bytes > room and (chosen or not operation.at_least_one):
-            break
-        chosen.append(batch_id)
-        room -= size_bytes
-    values = values_of(operation) | {"owner": f"{operation.owner}/{operation.epoch}"}
-    jobs = [fetch(run(db, "claim", batch_id=batch_id, **values), kind=Job)[0] for batch_id in chosen]
-    return tuple(with_files(db, job) for job in jobs)
+    return claim(operation, db)
+
+
+@change.register
+def _(operation: ingestion.ClaimBatch, db: sqlite3.Connection) -> object:
+    return claim_batch(operation, db)
 
 
 @change.register
@@ -107,6 +99,14 @@ def _(operation: op.Start, db: sqlite3.Connection) -> object:
 
 @change.register
 def _(operation: op.Finish, db: sqlite3.Connection) -> object:
+    if ingesting.may_concern(operation):
+        state = carry_out(ingesting.finish(operation), db)
+        if state is not None:
+            return state
+    return _finish(operation, db)
+
+
+def _finish(operation: op.Finish, db: sqlite3.Connection) -> State | bool:
     result = operation.result
     match result.outcome:
         case Done(detail=detail):
@@ -127,6 +127,8 @@ def _(operation: op.Finish, db: sqlite3.Connection) -> object:
     row = run(db, f"finish_{step}", **values).fetchone()
     if row is None:
         return False
+    if step is Step.DONE and row[3] in ingesting.KINDS:
+        raise InvalidValueError(name="report", expected=f"one of a {row[3]} that is done", found=None)
     _record_attempt(db, operation.batch_id, row, at=operation.at, outcome=name, seconds=result.seconds, error=text)
     if file_state:
         run(db, "finish_files", batch_id=operation.batch_id, state=file_state)
@@ -138,7 +140,7 @@ def _(operation: op.Finish, db: sqlite3.Connection) -> object:
 def _record_attempt(  # the row is what a guarded UPDATE returned: attempts, claimed_at, owner
     db: sqlite3.Connection,
     batch_id: str,
-    row: tuple[int, float, str],
+    row: tuple[Any, ...],
     *,
     at: float,
     outcome: str,
@@ -245,42 +247,22 @@ def _record_lost(db: sqlite3.Connection, lost: list[tuple[str, int, float, str]]
 
 @change.register
 def _(operation: op.Revive, db: sqlite3.Connection) -> object:
-    revived = run(db, "revive", batch_id=operation.batch_id).fetchall()
-    for (batch_id,) in revived:
-        run(db, "finish_files", batch_id=batch_id, state="planned")
-        run(db, "note", at=operation.at, batch_id=batch_id, what="revived", detail="retry asked for by an operator")
-    return len(revived)
+    return revive(operation, db)
 
 
 @change.register
 def _(operation: op.Cancel, db: sqlite3.Connection) -> object:
-    ended = run(db, "cancel", batch_id=operation.batch_id, at=operation.at).fetchall()
-    for (batch_id,) in ended:
-        run(db, "finish_files", batch_id=batch_id, state="discarded")
-    still_open = run(db, "cancel_open", batch_id=operation.batch_id).fetchall()
-    for (batch_id,) in ended + still_open:
-        run(db, "note", at=operation.at, batch_id=batch_id, what="cancelled", detail="cancelled by an operator")
-    return len(ended) + len(still_open)
+    return cancel(operation, db)
 
 
 @change.register
 def _(operation: op.SetPaused, db: sqlite3.Connection) -> object:
-    if operation.batch_id is None:
-        run(db, "set_meta", key="paused", value=str(int(operation.paused)))
-        changed = 1
-    else:
-        paused = run(db, "pause_batch", batch_id=operation.batch_id, paused=int(operation.paused))
-        changed = len(paused.fetchall())
-    what = "paused" if operation.paused else "resumed"
-    run(db, "note", at=operation.at, batch_id=operation.batch_id or "", what=what, detail=f"{what} by an operator")
-    return changed
+    return set_paused(operation, db)
 
 
 @change.register
 def _(operation: op.Prune, db: sqlite3.Connection) -> object:
-    run(db, "prune_attempts", before=operation.before)
-    run(db, "prune_events", before=operation.before)
-    return run(db, "prune_batches", before=operation.before).rowcount
+    return prune(operation, db)
 
 
 @change.register

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from millstream.adapters.sql import SCHEMA_VERSION, statement
+from millstream.adapters.sql import SCHEMA_VERSION, schema
 from millstream.adapters.sqlite.answers import answer
 from millstream.adapters.sqlite.changes import change
 from millstream.core.operations import Operation
@@ -69,16 +69,23 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
 
 def _open(path: Path, *, synchronous: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
-    db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    db.execute(f"PRAGMA synchronous = {synchronous}")
-    _use_wal(db)
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        db.close()
-        raise LedgerVersionError(path=str(path), found=version, known=SCHEMA_VERSION)
-    if version < SCHEMA_VERSION:
-        _create(db)
+    try:
+        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        _use_wal(db)
+        if _checked_version(db, path) < SCHEMA_VERSION:
+            _create(db)
+    except BaseException:
+        db.close()  # or what it had begun would hold up the next one
+        raise
     return db
+
+
+def _checked_version(db: sqlite3.Connection, path: Path) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise LedgerVersionError(path=str(path), found=version, known=SCHEMA_VERSION)
+    return version
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
@@ -96,12 +103,14 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    """Create the schema in one transaction, unless another process was faster."""
+    """Create the schema, or bring it up to date, in one transaction, unless another process was faster."""
     db.execute("BEGIN IMMEDIATE")
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for part in statement("schema").split(";\n"):
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        for part in schema(version).split(";\n"):
             if part.strip():
                 db.execute(part)
+    if found < SCHEMA_VERSION:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
 

@@ -31,8 +31,8 @@ class Accept(Operation[Acceptance]):
 
     `principal` is whose it is ("" without keys). With an `idempotency_key` that the principal used before, nothing
     happens: the result is `same` if the `fingerprint` of the request is the same too, else `conflict`. With `limit` and
-    so many unfinished ingestions of the principal it is `full`. With `is_queued` the first plan step is ready at once,
-    else `Queue` makes it.
+    so many unfinished ingestions of the principal it is `full`, and the message id "". With `is_queued` the first plan
+    step is ready at once, else `Queue` makes it. Accepting the same message id again is `same`, or `conflict`, too.
     """
 
     spec: FileSpec
@@ -90,7 +90,10 @@ class Joined(Operation[bool]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimBatch(Operation[Job | None]):
-    """Claim one batch with a lease, for a worker that was rung for it; None when it is not ready (any more)."""
+    """Claim one batch with a lease, for a worker that was rung for it; None when it is not ready (any more).
+
+    One that waits for its retry is ready when that is due.
+    """
 
     batch_id: str
     at: float

@@ -68,9 +68,10 @@ class ReadUnjoined(Query[tuple[UnjoinedRow, ...]]):
 class ReadReady(Query[tuple[ReadyRow, ...]]):
     """Batches that are ready and not paused, in the order of the queue: of a pipeline, or of one ingestion.
 
-    For those who ring bells; `limit` of them.
+    For those who ring bells; `limit` of them. With `at` those that wait for a retry which is due by then as well.
     """
 
     pipeline: str | None = None
     message_id: str | None = None
+    at: float | None = None
     limit: int = 1000

@@ -14,4 +14,4 @@ WITH ended AS (
     WHERE batch_id = CAST(:batch_id AS TEXT) AND EXISTS (SELECT 1 FROM ended)
       AND (CAST(:file_state AS TEXT) IS NOT NULL OR CAST(:checksums AS JSONB) IS NOT NULL)
 )
-SELECT COUNT(*) FROM ended
+SELECT COUNT(*), MAX(kind) FROM ended

@@ -9,4 +9,7 @@ WITH changed AS (
     SET state = CAST(:file_state AS TEXT)
     WHERE CAST(:file_state AS TEXT) IS NOT NULL AND batch_id IN (SELECT id FROM changed)
 )
-SELECT COUNT(*) FROM changed
+SELECT
+    COUNT(*),
+    JSON_AGG(JSON_BUILD_OBJECT('kind', kind, 'key', key)) FILTER (WHERE kind IN ('chunk', 'plan')) AS of_ingestions
+FROM changed

@@ -1,0 +1,1 @@
+SELECT * FROM chunk WHERE batch_id = :batch_id

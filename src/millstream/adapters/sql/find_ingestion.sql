@@ -1,0 +1,1 @@
+SELECT * FROM ingestion WHERE message_id = :message_id {lock}

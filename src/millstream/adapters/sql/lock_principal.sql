@@ -1,0 +1,2 @@
+-- There is one writer only.
+SELECT 1

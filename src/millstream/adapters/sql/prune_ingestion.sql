@@ -1,0 +1,1 @@
+DELETE FROM ingestion WHERE message_id = :message_id

@@ -1,0 +1,1 @@
+DELETE FROM batch WHERE key = :message_id AND kind IN ('chunk', 'plan') RETURNING id

@@ -1,0 +1,1 @@
+DELETE FROM reject WHERE message_id = :message_id

@@ -1,0 +1,1 @@
+UPDATE ingestion SET found = :found WHERE message_id = :message_id
