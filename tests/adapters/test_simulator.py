@@ -13,7 +13,7 @@ from millstream.adapters.simulator import MAX_RECORDS, SimulatedMessages
 from millstream.core.model import Lines
 from millstream.ports import Source
 from millstream.testing.clock import ManualClock
-from millstream.testing.source_suite import MakeSource, SourceSuite
+from millstream.testing.source_suite import EndingSuite, MakeSource, ReplayingSuite
 
 START_S = 1_700_000_000.0
 T = TypeVar("T")
@@ -48,8 +48,8 @@ async def read_all(messages: Source, *, clock: ManualClock) -> list[Lines]:
     return blocks
 
 
-class TestSimulatedMessages(SourceSuite):
-    """It is a source, one that waits for the clock of the engine."""
+class MessagesInput(ReplayingSuite):
+    """The input of both; the source waits for the clock of the engine."""
 
     duration_s: float | None = 120.0
     records = sum(1 for _ in simulate.messages(rate_per_s=10 / 60, duration_s=120.0, seed=7))
@@ -65,7 +65,11 @@ class TestSimulatedMessages(SourceSuite):
         return await read_on_time(source, clock=self.clock)
 
 
-class TestEndlessMessages(TestSimulatedMessages):
+class TestSimulatedMessages(MessagesInput, EndingSuite):
+    """It is a source."""
+
+
+class TestEndlessMessages(MessagesInput):
     """The same without an end."""
 
     duration_s = None

@@ -19,7 +19,7 @@ from millstream.adapters.stdin import PIPE_BYTES, StandardInput
 from millstream.core.model import Lines
 from millstream.errors import RecordTooLongError, SourceError
 from millstream.testing.clock import ManualClock
-from millstream.testing.source_suite import MakeSource, SourceSuite
+from millstream.testing.source_suite import EndingSuite, MakeSource
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def run(scenario: Coroutine[None, None, T]) -> T:
     return asyncio.run(asyncio.wait_for(scenario, timeout=20))
 
 
-class TestStandardInput(SourceSuite):
+class TestStandardInput(EndingSuite):
     """It is a source, one that cannot be read again."""
 
     records = 12

@@ -17,7 +17,7 @@ from millstream.adapters.textfile import TextFile
 from millstream.core.model import Lines
 from millstream.errors import RecordTooLongError, SourceError
 from millstream.testing.clock import ManualClock
-from millstream.testing.source_suite import MakeSource, SourceSuite
+from millstream.testing.source_suite import EndingSuite, MakeSource, ReplayingSuite
 
 T = TypeVar("T")
 POLL_S = 0.002
@@ -109,8 +109,8 @@ async def read_once(path: Path, *, position: str | None = None, follow: bool = F
         return await read_all(source)
 
 
-class TestTextFile(SourceSuite):
-    """A file that is read once is a source."""
+class FileInput:
+    """The input of both."""
 
     records = 12
     follow = False
@@ -126,7 +126,11 @@ class TestTextFile(SourceSuite):
             )
 
 
-class TestFollowedTextFile(TestTextFile):
+class TestTextFile(FileInput, EndingSuite, ReplayingSuite):
+    """A file that is read once is a source."""
+
+
+class TestFollowedTextFile(FileInput, ReplayingSuite):
     """A file that is followed is a source, one without an end."""
 
     follow = True

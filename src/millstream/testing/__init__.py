@@ -1,7 +1,8 @@
 """For tests of handlers, of adapters and of Millstream itself: time, signals, faults.
 
-The conformance suites of the ports are modules of their own, because they need pytest (and Hypothesis): `clock_suite`,
-`ledger_suite`, `pool_suite`, `source_suite` and `spool_suite`.
+The conformance suites of the ports are modules of their own, because they need pytest (and Hypothesis): `bell_suite`,
+`clock_suite`, `framelog_suite`, `ledger_suite`, `pool_suite`, `sink_suite`, `source_suite`, `spool_suite` and
+`store_suite`.
 """
 
 from millstream.testing.attempts import bucket, minibatch

@@ -1,6 +1,6 @@
 """What every source must do, as pytest tests: a source of yours is right when a subclass of `SourceSuite` passes.
 
-    class TestMySource(SourceSuite):
+    class TestMySource(EndingSuite, ReplayingSuite):
         records = 12
 
         @contextmanager
@@ -8,6 +8,9 @@
             with TemporaryDirectory() as folder:
                 fill(folder, records=self.records)
                 yield lambda: MySource(folder)
+
+A source is tested by `SourceSuite`, one whose input has an end by `EndingSuite` as well, one that can be read again
+from a position by `ReplayingSuite` as well; what it says of itself must agree with that.
 
 The suite needs pytest. For asserts that show their values, call
 `pytest.register_assert_rewrite("millstream.testing.source_suite")` in a `conftest.py`.
@@ -20,8 +23,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager
 from itertools import pairwise
 from typing import TypeVar
-
-import pytest
 
 from millstream.core.model import Lines
 from millstream.ports import Source
@@ -99,19 +100,17 @@ class SourceSuite:
 
         assert all(earlier.read_at <= later.read_at for earlier, later in pairwise(blocks))
 
-    def test_the_end_stays_the_end(self) -> None:
-        """A source whose input has ended says so each time that it is asked."""
+    def test_it_says_what_it_is(self) -> None:
+        """Whether a source has an end, and can be read again, is what the suites are chosen by."""
 
-        async def scenario(make_source: MakeSource) -> list[Lines | None]:
-            async with opened(make_source()) as source:
-                if not source.bounded:
-                    pytest.skip("this input has no end")
-                while await self.read(source) is not None:
-                    pass
-                return [await source.read(), await source.read()]
+        async def scenario(make_source: MakeSource) -> tuple[bool, bool]:
+            source = make_source()
+            return source.bounded, source.replayable
 
         with self.input() as make_source:
-            assert run(scenario(make_source)) == [None, None]
+            bounded, replayable = run(scenario(make_source))
+
+        assert (bounded, replayable) == (isinstance(self, EndingSuite), isinstance(self, ReplayingSuite))
 
     def test_the_same_input_has_the_same_name(self) -> None:
         """Positions are stored under it, so a new process must find it again."""
@@ -149,22 +148,6 @@ class SourceSuite:
         with self.input() as make_source:
             assert run(scenario(make_source)) == self.records
 
-    def test_a_position_leads_on(self) -> None:
-        """After a restart at the position of any block come the records behind that block, to the byte."""
-
-        async def scenario(make_source: MakeSource) -> None:
-            if not make_source().replayable:
-                pytest.skip("this input cannot be read again")
-            blocks = await self.read_all(make_source)
-            left = self.records
-            for number, block in enumerate(blocks, start=1):
-                left -= block.count
-                following = await self.read_on(make_source(), position=block.position, records=left)
-                assert joined(following) == joined(blocks[number:])
-
-        with self.input() as make_source:
-            run(scenario(make_source))
-
     def test_leftovers_are_what_cannot_be_read_again(self) -> None:
         """Only a source that is not replayable has any: whole records that follow those handed over."""
 
@@ -191,6 +174,40 @@ class SourceSuite:
             async with opened(used):
                 await self.read(used)
             await used.close()
+
+        with self.input() as make_source:
+            run(scenario(make_source))
+
+
+class EndingSuite(SourceSuite):
+    """The suite of a source whose input has an end."""
+
+    def test_the_end_stays_the_end(self) -> None:
+        """A source whose input has ended says so each time that it is asked."""
+
+        async def scenario(make_source: MakeSource) -> list[Lines | None]:
+            async with opened(make_source()) as source:
+                while await self.read(source) is not None:
+                    pass
+                return [await source.read(), await source.read()]
+
+        with self.input() as make_source:
+            assert run(scenario(make_source)) == [None, None]
+
+
+class ReplayingSuite(SourceSuite):
+    """The suite of a source that can be read again from a position."""
+
+    def test_a_position_leads_on(self) -> None:
+        """After a restart at the position of any block come the records behind that block, to the byte."""
+
+        async def scenario(make_source: MakeSource) -> None:
+            blocks = await self.read_all(make_source)
+            left = self.records
+            for number, block in enumerate(blocks, start=1):
+                left -= block.count
+                following = await self.read_on(make_source(), position=block.position, records=left)
+                assert joined(following) == joined(blocks[number:])
 
         with self.input() as make_source:
             run(scenario(make_source))

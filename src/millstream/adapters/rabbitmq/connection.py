@@ -1,0 +1,80 @@
+"""Connections to RabbitMQ, and what they say when they do not work; for use in any event loop.
+
+Theory of operation: a connection is not mended, whoever needs one opens a new one: what was not confirmed is to be sent
+again by somebody who knows what it was. Everything here has a time limit, because a server that is frozen, or that is
+short of memory, takes all it is sent and answers nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ProbableAuthenticationError,
+)
+from pamqp.exceptions import PAMQPException
+
+from millstream.core.queueaddress import BrokerAddress
+
+HEARTBEAT_S = 30
+CLOSING_S = 1.0
+TROUBLE = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError, TimeoutError, RuntimeError)
+"""What the client raises when a server cannot be reached, or a connection is lost; RuntimeError for one it closed."""
+
+# They tell of every connection that is lost, which is told in other words, once, by whoever needs it.
+for _name in ("aio_pika", "aiormq"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+async def connect(address: BrokerAddress, *, name: str, limit_s: float) -> AbstractConnection:
+    """Open a connection, which the server shows under that name; raises one of TROUBLE."""
+    async with asyncio.timeout(limit_s):
+        return await aio_pika.connect(
+            host=address.host.strip("[]"),
+            port=address.port,
+            login=address.user,
+            password=address.password,
+            virtualhost=address.vhost,
+            ssl=address.is_encrypted,
+            timeout=limit_s,
+            client_properties={"connection_name": name},
+            heartbeat=HEARTBEAT_S,
+        )
+
+
+async def ensure_queue(connection: AbstractConnection, queue: str, *, limit_s: float) -> None:
+    """Make a durable quorum queue, unless there is a queue of that name, whatever it is like; raises one of TROUBLE."""
+    try:
+        async with _channel(connection) as channel:
+            await channel.declare_queue(queue, passive=True, timeout=limit_s)
+    except ChannelNotFoundEntity:
+        async with _channel(connection) as channel:
+            await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"}, timeout=limit_s)
+
+
+async def let_go(connection: AbstractConnection | None) -> None:
+    """Close a connection, in order if the server answers, and at once if it does not; raises nothing."""
+    if connection is not None:
+        with contextlib.suppress(*TROUBLE):
+            async with asyncio.timeout(CLOSING_S):
+                await connection.close()
+
+
+def reason_of(error: BaseException) -> str:
+    """Why it did not work, in one line."""
+    if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
+        return "it refuses the user or the password"
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _channel(connection: AbstractConnection) -> AbstractChannel:
+    """A channel for one question: the server closes it when it does not like that."""
+    return connection.channel(publisher_confirms=False)

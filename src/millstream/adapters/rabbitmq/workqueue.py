@@ -1,0 +1,263 @@
+"""A durable queue of small messages: each is confirmed when it is sent, and taken only by who can work it now.
+
+Theory of operation: one connection sends, another receives, each is opened when it is first needed and again when it
+broke. A queue is a quorum queue with a limit of deliveries; what nobody could take that often, or nobody can read, goes
+to the queue of the same name with `.dead` behind it. A queue that exists with other properties is taken as it is.
+
+A consumer would be given messages ahead of time, which then wait behind busy workers while others have none to do. So
+there is one only while nothing is to be had: a message is fetched when there is room for it, and when the queue was
+empty a consumer waits for the first one and is ended again.
+
+A broker that was frozen answers nothing and closes nothing: every call has a time limit, and heartbeats tell in
+between.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed, DeliveryError
+from yarl import URL
+
+from millstream.errors import BellUnavailableError
+
+ANSWER_S = 10.0
+"""Real seconds that a server may take for an answer."""
+
+HEARTBEAT_S = 10
+IDLE_S = 300.0
+"""A consumer that got nothing for so long is asked for anew: should the server have forgotten it, that ends here."""
+
+DELIVERIES = 20
+"""How often a message is handed out before it is put aside as poison."""
+
+TROUBLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
+"""What aio-pika raises when the connection is gone, or goes; RuntimeError for one that it closed itself."""
+
+# It warns of every connection that breaks, which is told here, once and in other words.
+for _name in ("aio_pika", "aiormq"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where a server is: `url` as `amqp://USER:PASSWORD@HOST:PORT/VHOST`, without a queue."""
+
+    url: str = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Without user and password."""
+        url = URL(self.url)
+        port = f":{url.explicit_port}" if url.explicit_port else ""
+        return f"{url.scheme}://{url.host}{port}{url.raw_path.rstrip('/')}"
+
+    def unavailable(self, error: BaseException) -> BellUnavailableError:
+        """The error that people see."""
+        text = "no answer in time" if isinstance(error, TimeoutError) else " ".join(str(error).split())
+        return BellUnavailableError(address=self.address, reason=text or type(error).__name__)
+
+    async def connect(self) -> AbstractConnection:
+        """Open a connection; raises one of TROUBLE."""
+        url = URL(self.url).update_query(heartbeat=HEARTBEAT_S)
+        return await aio_pika.connect(url, timeout=ANSWER_S)
+
+
+async def declare(connection: AbstractConnection, name: str) -> None:
+    """Make sure that the queue is there, and the one where its poison goes; raises one of TROUBLE."""
+    dead = f"{name}.dead"
+    await _declare_one(connection, dead, {"x-queue-type": "quorum"})
+    to_dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
+    await _declare_one(connection, name, {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES, **to_dead})
+
+
+async def _declare_one(connection: AbstractConnection, name: str, arguments: dict[str, str | int]) -> None:
+    """On a channel of its own, which the server closes when the queue is there with other properties."""
+    try:
+        async with connection.channel() as channel:
+            await channel.declare_queue(name, durable=True, arguments=dict(arguments), timeout=ANSWER_S)
+    except ChannelPreconditionFailed:
+        async with connection.channel() as channel:
+            await channel.declare_queue(name, passive=True, timeout=ANSWER_S)
+
+
+class Sender:
+    """Sends to queues of one server; each message is safe when `send` returns."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._declared: set[str] = set()
+        self._opening = asyncio.Lock()
+
+    async def send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Send (queue, id, body) each; raises BellUnavailableError, after which each may have been sent or not."""
+        is_used = self._connection is not None
+        try:
+            try:
+                await self._send(messages)
+            except (AMQPError, OSError, RuntimeError) as error:
+                if not is_used or isinstance(error, TimeoutError):
+                    raise
+                await self.close()  # one that broke while nobody used it says so only now
+                await self._send(messages)
+        except TROUBLE as error:
+            await self.close()
+            raise self._broker.unavailable(error) from error
+
+    async def check(self, queue: str) -> None:
+        """Raise BellUnavailableError unless the server answers, and has the queue."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                self._declared.discard(queue)
+                await self._open({queue})
+        except TROUBLE as error:
+            await self.close()
+            raise self._broker.unavailable(error) from error
+
+    async def close(self) -> None:
+        """Let go; the next `send` connects anew."""
+        connection, self._connection, self._channel = self._connection, None, None
+        self._declared.clear()
+        await let_go(connection)
+
+    async def _send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        async with asyncio.timeout(2 * ANSWER_S):
+            channel = await self._open({queue for queue, _, _ in messages})
+            try:
+                await self._publish(channel, messages)
+            except DeliveryError:  # nobody has the queue any more
+                self._declared.clear()
+                await self._publish(await self._open({queue for queue, _, _ in messages}), messages)
+
+    async def _publish(self, channel: AbstractChannel, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        def message(name: str, body: bytes) -> aio_pika.Message:
+            return aio_pika.Message(
+                body,
+                message_id=name,
+                content_type="application/json",
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                app_id="millstream",
+            )
+
+        sending = (
+            channel.default_exchange.publish(message(name, body), routing_key=queue, mandatory=True, timeout=ANSWER_S)
+            for queue, name, body in messages
+        )
+        for result in await asyncio.gather(*sending, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _open(self, queues: set[str]) -> AbstractChannel:
+        async with self._opening:
+            connection = await self._connected()
+            for queue in queues - self._declared:
+                await declare(connection, queue)
+                self._declared.add(queue)
+            if self._channel is None or self._channel.is_closed:
+                self._channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                await self._channel.initialize(ANSWER_S)
+            return self._channel
+
+    async def _connected(self) -> AbstractConnection:
+        if self._connection is None or self._connection.is_closed:
+            self._declared.clear()
+            self._channel = None
+            self._connection = await self._broker.connect()
+        return self._connection
+
+
+class Receiver:
+    """Takes messages from one queue, one at a time."""
+
+    def __init__(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
+        self._channel = channel
+        self._queue = queue
+
+    async def fetch(self) -> AbstractIncomingMessage:
+        """The next message, to be acknowledged, rejected or given back; waits for one. Raises one of TROUBLE.
+
+        Cancelled, it gives back what came meanwhile.
+        """
+        while True:
+            message = await self._queue.get(fail=False, timeout=ANSWER_S)
+            _heed_cancelling()
+            message = message or await self._wait()
+            _heed_cancelling()
+            if message is not None:
+                return message
+
+    async def _wait(self) -> AbstractIncomingMessage | None:
+        """The first message that comes, None when there was none for a long time or the consumer was ended."""
+        arrived: asyncio.Future[AbstractIncomingMessage | None] = asyncio.get_running_loop().create_future()
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            if arrived.done():
+                await message.nack(requeue=True)
+            else:
+                arrived.set_result(message)
+
+        def end(_frame: object) -> None:
+            if not arrived.done():
+                arrived.set_result(None)
+
+        lost = asyncio.ensure_future(self._channel.closed())
+        notices = (await self._channel.get_underlay_channel()).on_consumer_cancel_callbacks
+        notices.add(end)
+        tag = await self._queue.consume(take, timeout=ANSWER_S)
+        try:
+            _heed_cancelling()
+            waits: list[asyncio.Future[Any]] = [arrived, lost]
+            await asyncio.wait(waits, timeout=IDLE_S, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                raise ConnectionError("the connection was lost")
+            await self._queue.cancel(tag, timeout=ANSWER_S)
+            return arrived.result() if arrived.done() else None
+        except asyncio.CancelledError:
+            if arrived.done() and (message := arrived.result()) is not None:
+                with contextlib.suppress(*TROUBLE):
+                    await message.nack(requeue=True)
+            raise
+        finally:
+            lost.cancel()
+            notices.discard(end)
+
+
+@contextlib.asynccontextmanager
+async def receiving(broker: Broker, name: str) -> AsyncIterator[Receiver]:
+    """A connection that receives from the queue `name`, which is made if need be; raises one of TROUBLE."""
+    connection = await broker.connect()
+    try:
+        await declare(connection, name)
+        channel = connection.channel(publisher_confirms=False)
+        await channel.initialize(ANSWER_S)
+        await channel.set_qos(prefetch_count=1, timeout=ANSWER_S)
+        queue = await channel.declare_queue(name, passive=True, timeout=ANSWER_S)
+        yield Receiver(channel, queue)
+    finally:
+        await let_go(connection)
+
+
+async def let_go(connection: AbstractConnection | None) -> None:
+    """Close a connection, in a bounded time."""
+    if connection is not None:
+        with contextlib.suppress(*TROUBLE):
+            async with asyncio.timeout(ANSWER_S):
+                await connection.close()
+
+
+def _heed_cancelling() -> None:
+    """Raise CancelledError if this task was cancelled.
+
+    What waits with `asyncio.wait_for`, as aio-pika does, passes a cancellation over before Python 3.12, when the answer
+    comes at the same moment. What was fetched then goes back with the connection.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
