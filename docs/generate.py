@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from millstream.cli import main as millstream
-from millstream.config import EngineConfig, FilesConfig, Option, StreamConfig, WorkConfig, options_of
+from millstream.config import EngineConfig, FilesConfig, Option, StreamConfig, WorkConfig, options_of, word_of
 from millstream.core.lifecycle import diagram
 from millstream.runtime import shutdown
 
@@ -82,7 +82,7 @@ def drain_order() -> str:
 def settings_table(kind: type[object], *, without: type[object] | None = None) -> str:
     """A row for each setting of `kind`, those of `without` left out."""
     inherited = options_of(without) if without else {}
-    rows = [_row(name, option) for name, option in options_of(kind).items() if name not in inherited]
+    rows = [_row(word_of(name), option) for name, option in options_of(kind).items() if name not in inherited]
     return "\n".join(["| setting | default | meaning | example |", "| --- | --- | --- | --- |", *rows])
 
 

@@ -14,12 +14,15 @@ settings.register_profile("millstream", deadline=None)
 settings.load_profile("millstream")
 
 pytest.register_assert_rewrite(
+    "millstream.testing.bell_suite",
     "millstream.testing.clock_suite",
     "millstream.testing.framelog_suite",
     "millstream.testing.ledger_suite",
     "millstream.testing.pool_suite",
+    "millstream.testing.sink_suite",
     "millstream.testing.source_suite",
     "millstream.testing.spool_suite",
+    "millstream.testing.store_suite",
 )
 
 pytest_plugins = (

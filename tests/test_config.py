@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from millstream.cli.settings import add_settings
 from millstream.cli.settings import given as given_on_the_command_line
 from millstream.config import (
+    SOURCES,
     Config,
     EngineConfig,
     FilesConfig,
@@ -254,7 +255,7 @@ def test_all_problems_are_told_together(mill) -> None:
         max_count = "few"
         [[stream]]
         name = "clicks"
-        source = "kafka://localhost/clicks"
+        source = "mqtt://localhost/clicks"
         processes = 30
         [[files]]
         verify = true
@@ -267,10 +268,10 @@ def test_all_problems_are_told_together(mill) -> None:
         "mill.toml: workers: expected a whole number of at least 1, found 'ten'",
         "mill.toml: drain: expected one of keep, close, found 5",
         "mill.toml: stream[0].widow: unknown key; did you mean 'window'?",
-        "mill.toml: stream[0].source: expected -, a file, or sim:messages, found nothing",
+        f"mill.toml: stream[0].source: expected {SOURCES}, found nothing",
         "mill.toml: stream[0].max_count: expected a whole number of at least 1, found 'few'",
         "mill.toml: clicks: processes: expected at most as many as workers (10), found 30",
-        "mill.toml: clicks: source: expected -, a file or sim:messages, found 'kafka://localhost/clicks'",
+        f"mill.toml: clicks: source: expected {SOURCES}, found 'mqtt://localhost/clicks'",
         "mill.toml: files: merge_to and verify: expected one way to work a batch, found 2",
         "mill.toml: name: 'clicks' is used by more than one pipeline",
     ]
@@ -325,7 +326,40 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "values", "problem"),
     [
-        (stream, {"source": "sim:files"}, "stream: source: expected -, a file or sim:messages, found 'sim:files'"),
+        (stream, {"source": "sim:files"}, f"stream: source: expected {SOURCES}, found 'sim:files'"),
+        (
+            stream,
+            {"source": "kafka://localhost"},
+            "stream: source: expected a topic at the end, as in kafka://localhost:9092/clicks, "
+            "found 'kafka://localhost'",
+        ),
+        (
+            stream,
+            {"source": "amqp://me:secret@localhost"},
+            "stream: source: expected a queue at the end, as in amqp://localhost/orders or "
+            "amqp://localhost/vhost/orders, found 'amqp://localhost'",
+        ),
+        (
+            stream,
+            {"source": "amqp://me:secret@localhost/orders", "follow": True},
+            "stream: follow: expected a file as source, found 'amqp://localhost/orders'",
+        ),
+        (
+            stream,
+            {"from": "latest"},
+            "stream: from: expected a source kafka://HOST:PORT/TOPIC, found '-'",
+        ),
+        (
+            stream,
+            {"group": "lag"},
+            "stream: group: expected a source kafka://HOST:PORT/TOPIC, found '-'",
+        ),
+        (
+            stream,
+            {"from": "soon"},
+            "from: expected earliest, latest or a time such as 2025-07-20T12:00:00Z, 2025-07-20 (UTC) or Unix seconds, "
+            "found 'soon'",
+        ),
         (stream, {"follow": True}, "stream: follow: expected a file as source, found '-'"),
         (
             stream,

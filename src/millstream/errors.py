@@ -355,9 +355,9 @@ class StoreUnavailableError(MillstreamError):
 class SinkUnavailableError(MillstreamError):
     """A sink does not answer; it is tried again."""
 
-    def __init__(self, *, address: str, reason: str) -> None:
+    def __init__(self, *, address: str, reason: str, hint: str = "is it up, and are its credentials right?") -> None:
         self.address, self.reason = address, reason
-        super().__init__(f"sink: {address} cannot be reached: {reason}; is it up, and are its credentials right?")
+        super().__init__(f"sink: {address} cannot be used: {reason}; {hint}")
 
 
 class SinkRefusedError(MillstreamError):
@@ -374,3 +374,46 @@ class BellUnavailableError(MillstreamError):
     def __init__(self, *, address: str, reason: str) -> None:
         self.address, self.reason = address, reason
         super().__init__(f"dispatcher: {address} cannot be reached: {reason}; is it up, and are its credentials right?")
+
+
+class DamagedFileError(UnreadableFileError):
+    """A compressed file is cut off or damaged, so that not all of it can be unpacked."""
+
+
+class UnpackedTooLargeError(UnreadableFileError):
+    """A compressed file unpacks to more than is allowed."""
+
+
+class CredentialsError(MillstreamError):
+    """A file of credentials cannot be used."""
+
+    def __init__(self, *, path: str, expected: str, found: str) -> None:
+        self.path, self.expected, self.found = path, expected, found
+        super().__init__(f"credentials: {path}: expected {expected}, found {found}")
+
+
+class OutputDamagedError(MillstreamError):
+    """A file that records were written to is not there any more as it was written."""
+
+    def __init__(self, *, path: str, expected: str, found: str) -> None:
+        self.path, self.expected, self.found = path, expected, found
+        super().__init__(
+            f"output: {path}: expected {expected}, found {found}; the disk or somebody changed it: "
+            "put it back from a copy, or ingest the file again"
+        )
+
+
+class ListenError(MillstreamError):
+    """A server cannot listen where it should."""
+
+    def __init__(self, *, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"listen: {address}: {reason}; stop what listens there, or choose another with --listen")
+
+
+class ServerError(MillstreamError):
+    """A Millstream server does not answer, or refuses a request."""
+
+    def __init__(self, *, server: str, reason: str, status: int = 0, after_s: float | None = None) -> None:
+        self.server, self.reason, self.status, self.after_s = server, reason, status, after_s
+        super().__init__(f"server: {server}: {reason}")

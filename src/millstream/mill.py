@@ -29,6 +29,7 @@ class EngineKeywords(TypedDict, total=False):
     drain: str
     drain_limit: Duration
     keep: Duration
+    dashboard: str | bool
 
 
 class WorkKeywords(TypedDict, total=False):
@@ -66,6 +67,7 @@ class StreamKeywords(WorkKeywords, total=False):
 class FilesKeywords(WorkKeywords, total=False):
     """Keywords of a files pipeline."""
 
+    credentials: str
     capacity: Size
     strategy: str | PackStrategy
     open_cost: Size

@@ -15,6 +15,7 @@ import pytest
 from adapters import child
 from crash.killing import wait_until
 from millstream.cli import main
+from millstream.config import SOURCES
 
 MODULES = {
     "broken.py": "def load(batch, context)\n    pass\n",
@@ -67,9 +68,9 @@ def run(*words: str, **options: object) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("stream nope.jsonl", "stream: source: expected -, a file or sim:messages, found no file 'nope.jsonl'"),
-        ("stream incoming", "stream: source: expected -, a file or sim:messages, found no file 'incoming'"),
-        (f"stream {'x' * 300}", "stream: source: expected -, a file or sim:messages, found no file 'xxx"),
+        ("stream nope.jsonl", f"stream: source: expected {SOURCES}, found no file 'nope.jsonl'"),
+        ("stream incoming", f"stream: source: expected {SOURCES}, found no file 'incoming'"),
+        (f"stream {'x' * 300}", f"stream: source: expected {SOURCES}, found no file 'xxx"),
         ("stream kafka://host/clicks", "stream: source: expected -, a file or sim:messages, found 'kafka://host"),
         ("stream sim:clicks", "stream: source: expected -, a file or sim:messages, found 'sim:clicks'"),
         ("stream - --follow", "stream: follow: expected a file as source, found '-'"),

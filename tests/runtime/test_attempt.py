@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, Job, Retry
-from millstream.errors import HandlerImportError
+from millstream.errors import (
+    HandlerImportError,
+    MillstreamError,
+    SinkRefusedError,
+    SinkUnavailableError,
+    StoreUnavailableError,
+)
 from millstream.runtime.attempt import build_handler, run_attempt
 from millstream.runtime.batch import Batch, Context, Handler
 from millstream.testing.pool_suite import bucket, job, listed
@@ -195,3 +201,27 @@ def test_a_handler_that_cannot_be_built_is_a_start_up_error():
 
     with pytest.raises(HandlerImportError, match="cannot load 'clicks': SystemExit: no licence"):
         build_handler(broken, pipeline="clicks")
+
+
+@pytest.mark.parametrize(
+    ("error", "charged", "hopeless"),
+    [
+        (StoreUnavailableError(address="s3://b", reason="no answer"), False, False),
+        (SinkUnavailableError(address="amqp://h/q", reason="no answer"), False, False),
+        (SinkRefusedError(address="amqp://h/q", reason="too large"), True, True),
+        (ValueError("bad"), True, False),
+    ],
+)
+def test_what_is_down_outside_is_not_charged(error, charged, hopeless, caplog: pytest.LogCaptureFixture):
+    """A store or sink that is down costs no retry; one that refuses for good ends all of them; without a traceback."""
+
+    def handler(batch, context):
+        raise error
+
+    result = attempt(handler)
+
+    assert isinstance(result.outcome, Retry)
+    assert (result.charged, result.hopeless) == (charged, hopeless)
+    if isinstance(error, MillstreamError):
+        assert result.outcome.error == str(error)
+        assert not caplog.records

@@ -15,6 +15,7 @@ from typing import NoReturn
 from millstream.adapters.clock import Anchor, SystemClock
 from millstream.adapters.lock import running_engine
 from millstream.adapters.sqlite import SqliteLedger, ring
+from millstream.core.container import is_object_address
 from millstream.core.queries import PAUSED, ReadBatches, ReadFiles, ReadMeta
 from millstream.core.rows import BatchRow, FileRow
 from millstream.core.terms import TERMS, Terms, load_terms
@@ -104,8 +105,8 @@ async def find_batch_or_file(ledger: Ledger, name: str, *, state: str) -> BatchR
 
 
 def _file_at(name: str) -> ReadFiles:
-    """The question for a file, which the ledger knows by its real path."""
-    return ReadFiles(path=os.path.realpath(name))
+    """The question for a file, which the ledger knows by its real path, or by its address in an object store."""
+    return ReadFiles(path=name if is_object_address(name) else os.path.realpath(name))
 
 
 def _can_be_known(name: str) -> bool:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from millstream.config import options_of
+from millstream.config import options_of, word_of
 
 
 def add_settings(
@@ -14,13 +14,20 @@ def add_settings(
     for name, option in options_of(kind).items():
         if name in without:
             continue
-        flag = "--" + name.replace("_", "-")
+        flag = "--" + word_of(name).replace("_", "-")
         default = f" (default: {option.default})" if option.default and not option.is_flag else ""
         text = (option.help + default).replace("%", "%%")
         if option.is_flag:
-            group.add_argument(flag, action="store_const", const=True, default=argparse.SUPPRESS, help=text)
+            group.add_argument(
+                flag, dest=name, action="store_const", const=True, default=argparse.SUPPRESS, help=text
+            )
+        elif option.bare is not None:
+            example = option.example
+            group.add_argument(
+                flag, dest=name, nargs="?", const=option.bare, metavar=example, default=argparse.SUPPRESS, help=text
+            )
         else:
-            group.add_argument(flag, metavar=option.example, default=argparse.SUPPRESS, help=text)
+            group.add_argument(flag, dest=name, metavar=option.example, default=argparse.SUPPRESS, help=text)
 
 
 def given(args: argparse.Namespace, kind: type[object]) -> dict[str, object]:

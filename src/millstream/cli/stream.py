@@ -18,10 +18,15 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
         summary="Cut a stream of lines into minibatches and have each worked once.",
         example="tail -f app.log | millstream stream - --window 5m --handler shop.load:clicks\n"
         "  millstream stream events.jsonl --key user --max-count 1000 -- ./load.sh\n"
+        "  millstream stream kafka://localhost:9092/clicks --window 1m --handler shop.load:clicks\n"
         "  millstream stream sim:messages --rate 10/min --duration 30m --speed 300",
         parents=parents,
     )
-    parser.add_argument("source", metavar="SOURCE", help="- (standard input), a file, or sim:messages")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="- (standard input), a file, kafka://HOST:PORT/TOPIC, amqp://HOST/QUEUE, or sim:messages",
+    )
     add_settings(parser, StreamConfig, title="the stream", without={"source", *options_of(WorkConfig)})
     add_settings(parser, WorkConfig, title="work (a command to work with goes behind --)", without={"command"})
     add_settings(parser, EngineConfig, title="engine", without={"state"})

@@ -11,6 +11,7 @@ from millstream.config.counting import CountConfig, read_count_config
 from millstream.config.reading import ENVIRONMENT_PREFIX, Reader, read_pipeline, read_toml
 from millstream.config.settings import (
     SIMULATED,
+    SOURCES,
     Config,
     EngineConfig,
     FilesConfig,
@@ -18,11 +19,13 @@ from millstream.config.settings import (
     StreamConfig,
     WorkConfig,
     options_of,
+    word_of,
 )
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
     "SIMULATED",
+    "SOURCES",
     "Config",
     "CountConfig",
     "EngineConfig",
@@ -36,4 +39,5 @@ __all__ = [
     "read_count_config",
     "read_pipeline",
     "read_toml",
+    "word_of",
 ]

@@ -4,12 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from millstream.core.identity import PIPELINE_NAME
+from millstream.core.moment import Start, parse_start
 from millstream.core.packing import STRATEGY_NAMES
 from millstream.core.schedule import find_zone
 from millstream.core.units import parse_count, parse_duration, parse_rate, parse_size, parse_time_of_day
 from millstream.errors import InvalidValueError
 
 OFF = "off"
+DASHBOARD = "127.0.0.1:8321"
+"""Where a dashboard is that was asked for without an address."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HIGHEST_PORT = 65_535
 
 
 def read_text(value: object, name: str) -> str:
@@ -27,6 +32,11 @@ def read_field(value: object, name: str) -> str:
             name=name, expected="a field that JSON names without an escape, such as user.id", found=value
         )
     return text
+
+
+def read_start(value: object, name: str) -> Start:
+    """An end of a log, or a time."""
+    return parse_start(read_text(value, name), name=name)
 
 
 def read_flag(value: object, name: str) -> bool:
@@ -173,3 +183,18 @@ def read_pipeline_name(value: object, name: str) -> str:
             name=name, expected="1 to 64 letters, digits, dashes, underscores or dots among them", found=value
         )
     return value
+
+
+def read_dashboard(value: object, name: str) -> str | None:
+    """An address that only this machine reaches, `HOST:PORT`; true means the usual one, false none."""
+    if isinstance(value, bool) or value in ("true", "false"):
+        return DASHBOARD if read_flag(value, name) else None
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    known = host in LOOPBACK and colon and port.isascii() and port.isdigit() and len(port) < len("123456")
+    if not known or int(port) > HIGHEST_PORT:
+        raise InvalidValueError(
+            name=name,
+            expected=f"an address that only this machine reaches, such as {DASHBOARD} (it asks for no key)",
+            found=value,
+        )
+    return f"{host}:{port}"

@@ -16,6 +16,7 @@ from millstream.config.settings import (
     StreamConfig,
     WorkConfig,
     options_of,
+    word_of,
 )
 from millstream.errors import ConfigurationError, InvalidValueError
 
@@ -33,16 +34,17 @@ class Reader:
     def read(self, kind: type[Settings], values: Mapping[str, object], *, where: str) -> Settings:
         """Build settings of `kind` from `values`, over which the environment goes first."""
         options = options_of(kind)
+        values = {name if name in options else f"{name}_": value for name, value in values.items()}
         self.refuse_unknown(values, known=options, where=where)
         result: dict[str, object] = {}
         for name, option in options.items():
-            variable = ENVIRONMENT_PREFIX + name.upper()
+            variable = ENVIRONMENT_PREFIX + word_of(name).upper()
             if variable in self._environment:
                 self._keep(result, name, option, self._environment[variable], where=f"{variable}: ")
             elif name in values:
                 self._keep(result, name, option, values[name], where=where)
             elif option.is_required:
-                self.problems.append(f"{where}{name}: expected {option.help}, found nothing")
+                self.problems.append(f"{where}{word_of(name)}: expected {option.help}, found nothing")
         return kind(**cast("Any", result))
 
     def readable(self, kind: type[Settings], values: Mapping[str, object], *, where: str) -> dict[str, object]:
@@ -55,16 +57,19 @@ class Reader:
 
     def refuse_unknown(self, names: Iterable[str], *, known: Collection[str], where: str) -> None:
         """Every name that is not known is a problem."""
-        self.problems += [f"{where}{name}: {_unknown(name, known)}" for name in names if name not in known]
+        words = [word_of(name) for name in known]
+        self.problems += [
+            f"{where}{word_of(name)}: {_unknown(word_of(name), words)}" for name in names if name not in known
+        ]
 
     def _keep(self, result: dict[str, object], name: str, option: Option, value: object, *, where: str) -> None:
         try:
-            result[name] = option.read(value, name)
+            result[name] = option.read(value, word_of(name))
         except InvalidValueError as error:
             self.problems.append(f"{where}{error}")
         except (TypeError, OverflowError):  # a list where a number should be; a number beyond all others
             problem = f"expected a value such as {option.example}, found {value!r}"
-            self.problems.append(f"{where}{name}: {problem}")
+            self.problems.append(f"{where}{word_of(name)}: {problem}")
 
     def raise_problems(self) -> None:
         """Raise ConfigurationError when there are any."""
@@ -133,7 +138,7 @@ def read_toml(path: Path, *, environment: Mapping[str, str], overrides: Mapping[
 
 def _without(environment: Mapping[str, str], given: set[str]) -> dict[str, str]:
     """The environment less what the command line said."""
-    hidden = {ENVIRONMENT_PREFIX + name.upper() for name in given}
+    hidden = {ENVIRONMENT_PREFIX + word_of(name).upper() for name in given}
     return {variable: value for variable, value in environment.items() if variable not in hidden}
 
 

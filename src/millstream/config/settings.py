@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
 from millstream.config.readers import (
+    DASHBOARD,
     one_of,
     read_command,
     read_count,
+    read_dashboard,
     read_duration,
     read_field,
     read_flag,
@@ -19,6 +21,7 @@ from millstream.config.readers import (
     read_rate,
     read_size,
     read_speed,
+    read_start,
     read_strategy,
     read_text,
     read_time_of_day,
@@ -26,15 +29,22 @@ from millstream.config.readers import (
     read_zone,
     unless_off,
 )
+from millstream.core.moment import Start
 from millstream.core.packing import STRATEGY_NAMES
 
 SIMULATED = "sim:messages"
 """The source that needs no input."""
 
+SOURCES = f"-, a file, kafka://HOST:PORT/TOPIC, amqp://HOST/QUEUE, or {SIMULATED}"
+"""What can be a source."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """How one setting is read and explained; `example` is what a user would write."""
+    """How one setting is read and explained; `example` is what a user would write.
+
+    `bare` is what it means on the command line without a value; None where it must have one.
+    """
 
     read: Callable[[Any, str], object]
     help: str
@@ -42,6 +52,7 @@ class Option:
     default: str | None
     is_flag: bool = False
     is_required: bool = False
+    bare: str | None = None
 
 
 def _option(
@@ -52,9 +63,18 @@ def _option(
     text: str,
     is_flag: bool = False,
     is_required: bool = False,
+    bare: str | None = None,
 ) -> Any:
     value = None if default is None else read(default, "default")
-    option = Option(read=read, help=text, example=example, default=default, is_flag=is_flag, is_required=is_required)
+    option = Option(
+        read=read,
+        help=text,
+        example=example,
+        default=default,
+        is_flag=is_flag,
+        is_required=is_required,
+        bare=bare,
+    )
     return field(default=value, metadata={"option": option})
 
 
@@ -105,7 +125,13 @@ class StreamConfig(WorkConfig):
     name: str = _option(
         read_pipeline_name, "stream", example="clicks", text="name of the pipeline; batch ids begin with it"
     )
-    source: str = _option(read_text, None, example="events.jsonl", text=f"-, a file, or {SIMULATED}", is_required=True)
+    source: str = _option(
+        read_text,
+        None,
+        example="events.jsonl",
+        text=SOURCES,
+        is_required=True,
+    )
     window: float | None = _option(
         unless_off(read_positive_duration),
         "5m",
@@ -135,6 +161,18 @@ class StreamConfig(WorkConfig):
     max_spool: int | None = _option(
         read_positive_size, None, example="10GB", text="intake waits while unfinished batches hold more than this"
     )
+    from_: Start = _option(
+        read_start,
+        "earliest",
+        example="latest",
+        text="Kafka: where a pipeline begins that has read nothing yet: earliest, latest, or a time",
+    )
+    group: str | None = _option(
+        read_text,
+        None,
+        example="clicks",
+        text="Kafka: consumer group that is told how far the stream is, for tools that show the lag",
+    )
     rate: float = _option(read_rate, "10/min", example="10/min", text="sim:messages: mean rate of a Poisson process")
     duration: float | None = _option(
         unless_off(read_positive_duration),
@@ -153,7 +191,16 @@ class FilesConfig(WorkConfig):
         read_pipeline_name, "files", example="nightly", text="name of the pipeline; batch ids begin with it"
     )
     paths: tuple[str, ...] = _option(
-        read_paths, ".", example='["incoming/"]', text="files, folders (recursive) or globs"
+        read_paths,
+        ".",
+        example='["incoming/"]',
+        text="files, folders (recursive) or globs; or s3://BUCKET/PREFIX, az://CONTAINER/PREFIX",
+    )
+    credentials: str | None = _option(
+        read_text,
+        None,
+        example="keys.ini",
+        text="file with the keys of s3:// and az:// paths; default: the environment",
     )
     capacity: int = _option(read_positive_size, "10MB", example="10MB", text="bytes that a bucket holds at most")
     strategy: str | Callable[..., object] = _option(
@@ -216,6 +263,13 @@ class EngineConfig:
         read_duration, "30s", example="30s", text="real time that running attempts get at a stop"
     )
     keep: float = _option(read_duration, "7d", example="7d", text="how long finished batches are remembered")
+    dashboard: str | None = _option(
+        unless_off(read_dashboard),
+        None,
+        example=DASHBOARD,
+        text=f"show a page at this address of the machine while the engine runs (without an address: {DASHBOARD})",
+        bare=DASHBOARD,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,3 +293,8 @@ Settings = TypeVar("Settings")
 def options_of(kind: type[object]) -> dict[str, Option]:
     """The options of one of the settings classes, by name, in the order of declaration."""
     return {f.name: f.metadata["option"] for f in fields(cast("Any", kind)) if "option" in f.metadata}
+
+
+def word_of(name: str) -> str:
+    """What users call the setting of a field: a field cannot be called as a keyword of Python is, such as `from`."""
+    return name.removesuffix("_")

@@ -57,6 +57,10 @@ class FileRef:
 
     `path` is absolute with symbolic links resolved; `size_bytes`, `mtime_ns` and `inode` together are the version.
     `root` is the listed folder it was found under; `name` is its path relative to that folder, with `/`.
+
+    A file of an object store has its address (`s3://BUCKET/KEY`) as path, and in place of an inode a number made of
+    its ETag. A handler gets it with `path` leading to a copy that is there during the attempt, and with the address as
+    `origin`; everywhere else `origin` is "".
     """
 
     path: str
@@ -65,11 +69,17 @@ class FileRef:
     inode: int
     root: str = ""
     name: str = ""
+    origin: str = ""
 
     @property
     def version(self) -> str:
         """The version as one word, `size-mtime_ns-inode`."""
         return f"{self.size_bytes}-{self.mtime_ns}-{self.inode}"
+
+    @property
+    def where(self) -> str:
+        """Where it really is: its path, or the address that it was fetched from."""
+        return self.origin or self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +157,15 @@ class AttemptResult:
     `charged` says whether a failure counts against the retries (a worker lost through a neighbour's crash does
     not). `alone` asks that the batch be worked alone next time, because it was among several suspects when a
     worker host died. `checksums` maps paths to SHA-256 hex digests. With `evictions` the handler was not called.
-    `report` is what an attempt on a plan step or a chunk found.
+    `report` is what an attempt on a plan step or a chunk found. A retry that is neither charged nor lost waits for
+    something outside (a store or broker that is down) and is tried again for as long as that takes; one that is
+    `hopeless` would fail in the same way every time, so the batch is dead at once.
     """
 
     outcome: Outcome
     seconds: float = 0.0
     charged: bool = True
+    hopeless: bool = False
     alone: bool = False
     lost: bool = False
     checksums: Mapping[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ says whether there is anything to do. So a ring may come twice or late without h
 by whoever looks after the ledger.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """One batch that is ready. `message_id` is set for plan steps and chunks of an ingestion."""
+    """One batch that is ready. `message_id` is set for plan steps and chunks of an ingestion.
+
+    With an empty `batch_id` nothing is to be worked: it asks what of the ingestion is ready.
+    """
 
     batch_id: str
     pipeline: str
@@ -31,13 +35,16 @@ class Claimed(StrEnum):
 class Worked:
     """What became of a batch that was answered for.
 
-    `state` is its state in the ledger, None when the claim was lost. `not_before` is when a retry is due, in engine
-    seconds. `ready` are further batches of the same ingestion that are ready now.
+    `state` is its state in the ledger, None when that has no such batch or the worker lost it. `not_before` is when a
+    retry is due, in engine seconds. `ready` are batches that became ready by it, and were not rung before; the bell
+    passes them on. (To one who asks: all that are ready.) `is_over` says that nothing of the ingestion, or nothing more of a batch without one, will become ready unless somebody asks
+    for it.
     """
 
     state: str | None
     not_before: float | None = None
     ready: tuple[Ring, ...] = ()
+    is_over: bool = False
 
 
 Work = Callable[[Ring, Callable[[], Awaitable[None]]], Awaitable[Worked]]
@@ -56,10 +63,11 @@ class Bell(Protocol):
         """Tell workers, durably; raises BellUnavailableError. Several rings for one batch do no harm."""
         ...
 
-    async def answer(self, work: Work, *, slots: int) -> None:
-        """Answer rings with at most `slots` at once, until cancelled, which waits for nothing.
+    async def answer(self, work: Work, *, slots: int, stop: asyncio.Event | None = None) -> None:
+        """Answer rings with at most `slots` at once, until cancelled, which cancels what is being worked.
 
-        While the server is away it is tried again and again; raises nothing for that.
+        Once `stop` is set no further ring is taken, and it returns when those in hand were worked. While the server
+        is away it is tried again and again; raises nothing for that, and what is being worked goes on.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from millstream.core.model import AttemptResult, FileRef, Job, Lines
 from millstream.core.operations import Operation
@@ -55,7 +55,8 @@ class Source(Protocol):
     async def read(self) -> Lines | None:
         """The next block of whole records, as soon as there is one; None at the end, and ever after.
 
-        Cancelling a waiting `read` loses nothing: the next call returns what it would have returned.
+        A block without records only moves the position. Cancelling a waiting `read` loses nothing: the next call
+        returns what it would have returned.
         """
         ...
 
@@ -68,6 +69,19 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Let go of everything; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Acknowledging(Protocol):
+    """What a source may be besides: one that tells the outside what was taken over for good."""
+
+    def committed(self, position: str) -> None:
+        """Everything up to `position` is durable here, so it need not be kept there any more.
+
+        Called in the event loop, in order, after the transaction that holds `position`; must not block and raises
+        nothing. What it starts is finished by `close`.
+        """
         ...
 
 

@@ -19,14 +19,28 @@ from pathlib import Path
 
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, FileRef, Job, Outcome, Retry
 from millstream.core.tasks import Spoiled
-from millstream.errors import HandlerImportError, InvalidValueError
+from millstream.errors import (
+    HandlerImportError,
+    InvalidValueError,
+    MillstreamError,
+    SinkRefusedError,
+    SinkUnavailableError,
+    StoreUnavailableError,
+)
 from millstream.runtime.batch import Batch, Context, Handler, MakeHandler, ReadSpool
+from millstream.runtime.fetching import Fetched
+
+Look = Callable[[FileRef], FileRef | None]
+"""What is there now in place of a listed file."""
 
 Settle = Callable[[Awaitable[object]], Awaitable[object]]
 """How to wait for what an async handler returned."""
 
 STOPPED = AttemptResult(outcome=Retry(error="the workers were stopped"), charged=False, lost=True)
 """The result of an attempt whose pool was stopped."""
+
+_UNAVAILABLE = (SinkUnavailableError, StoreUnavailableError)
+"""What is down outside is no fault of the batch: it waits, however long that takes."""
 
 _LONGEST_TEXT = 500
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -58,25 +72,32 @@ async def run_attempt(
     outcome: Outcome
     evictions: tuple[Eviction, ...] = ()
     checksums: dict[str, str] = {}
+    failure: BaseException | None = None
+    look = handler.look if isinstance(handler, Fetched) else _look
     try:
-        evictions = _find_evictions(job.files)
+        evictions = _find_evictions(job.files, look=look)
         if evictions:
             outcome = Retry(error=_describe_evictions(evictions))
         else:
             value = handler(Batch(job, read=read), context)
             outcome = _judge(await settle(value) if inspect.isawaitable(value) else value)
             if isinstance(outcome, Done):
-                checksums = {file.path: _seal(file, given=context.checksums.get(file.path)) for file in job.files}
+                checksums = {
+                    file.path: _seal(file, given=context.checksums.get(file.path), look=look) for file in job.files
+                }
     except _FileSpoiledError as error:
         outcome = Retry(error=_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001 - the border: SystemExit and the like end an attempt, not its host
-        # Where it failed is said once; further attempts most likely fail in the same place.
-        _LOG.warning("%s: attempt %d failed", job.id, job.attempt, exc_info=error if job.attempt == 1 else None)
+        # Where it failed is said once; further attempts most likely fail in the same place. Our own errors say it all.
+        if not isinstance(error, MillstreamError):
+            _LOG.warning("%s: attempt %d failed", job.id, job.attempt, exc_info=error if job.attempt == 1 else None)
+        failure = error
         outcome = Retry(error=_describe(error))
     return AttemptResult(
         outcome=outcome,
         seconds=time.perf_counter() - started,
-        charged=not evictions,
+        charged=not evictions and not isinstance(failure, _UNAVAILABLE),
+        hopeless=isinstance(failure, SinkRefusedError),
         checksums=checksums,
         evictions=evictions,
         report=context.report if isinstance(outcome, Done) or isinstance(context.report, Spoiled) else None,
@@ -108,8 +129,8 @@ def _judge(value: object) -> Outcome:
 # --- files ----------------------------------------------------------------------------------------------------
 
 
-def _find_evictions(files: Sequence[FileRef]) -> tuple[Eviction, ...]:
-    found = ((file, _look(file)) for file in files)
+def _find_evictions(files: Sequence[FileRef], *, look: Look) -> tuple[Eviction, ...]:
+    found = ((file, look(file)) for file in files)
     return tuple(Eviction(listed=file, current=current) for file, current in found if current != file)
 
 
@@ -124,14 +145,14 @@ def _look(file: FileRef) -> FileRef | None:
     return replace(file, size_bytes=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
 
 
-def _seal(file: FileRef, *, given: str | None) -> str:
+def _seal(file: FileRef, *, given: str | None, look: Look) -> str:
     """The SHA-256 of a file that is still what was listed; raises _FileSpoiledError when it is not."""
     if given is not None and not _SHA256.fullmatch(given):
         raise InvalidValueError(
             name=f"context.checksums[{file.path!r}]", expected="a SHA-256 in 64 hex digits", found=given
         )
     digest = given or _sha256(file.path)
-    current = _look(file)  # after reading, so that the digest is of this version
+    current = look(file)  # after reading, so that the digest is of this version
     if current != file:
         raise _FileSpoiledError(_complain(file, current=current, when="while it was worked"))
     return digest
@@ -167,6 +188,8 @@ def _complain(listed: FileRef, *, current: FileRef | None, when: str) -> str:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, (*_UNAVAILABLE, SinkRefusedError)):  # what it is called inside helps nobody
+        return _one_line(str(error))
     return _one_line("".join(traceback.format_exception_only(error)))
 
 

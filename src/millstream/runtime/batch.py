@@ -8,6 +8,7 @@ import json
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from millstream.core.model import CutReason, FileRef, Job, Kind, Outcome
@@ -50,6 +51,11 @@ class Batch:
         return self._job.key
 
     @property
+    def fence(self) -> int:
+        """Rises with every claim, so that the outside can tell a later attempt from an earlier one."""
+        return self._job.fence
+
+    @property
     def cut(self) -> CutReason | None:
         """Why it was closed; None for a bucket."""
         return self._job.cut
@@ -83,6 +89,24 @@ class Batch:
     def files(self) -> tuple[FileRef, ...]:
         """The files of a bucket, which must be there unchanged when the handler returns; empty for a minibatch."""
         return self._job.files
+
+    def holding(self, files: tuple[FileRef, ...]) -> "Batch":
+        """The same batch with other references to its files."""
+        return Batch(replace(self._job, files=files), read=self._read)
+
+    @property
+    def log(self) -> str:
+        """Where the records of a minibatch lie: a log of the spool, or the object that holds a copy of them."""
+        return self._job.log
+
+    @property
+    def checksum(self) -> int:
+        """The CRC-32 of the records of a minibatch with their newlines."""
+        return self._job.checksum
+
+    def reading(self, read: ReadSpool) -> "Batch":
+        """The same batch with records that are read in another way."""
+        return Batch(self._job, read=read)
 
     @property
     def oversize(self) -> bool:

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from millstream.core.lifecycle import State
-from millstream.core.model import AttemptResult, Discard, Done, Job, Retry
-from millstream.core.operations import Claim, Evict, ExpireLeases, Finish, Operation, Release, Start
+from millstream.core.model import AttemptResult, Job
+from millstream.core.operations import Claim, ExpireLeases, Release, Start
 from millstream.core.queries import PAUSED, ReadBatches, ReadMeta, ReadNextDue
-from millstream.core.retry import RetryPolicy, delay_s, exhausted
+from millstream.core.retry import RetryPolicy
 from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.events import AttemptEnded, BatchClaimed, Events, Evicted
-
-NOT_FINISHED = AttemptResult(outcome=Retry(error="ended before its time"), charged=False, lost=True)
+from millstream.runtime.verdict import NOT_FINISHED, Explainer, Judge, error_of, state_after
 
 LONG_S = 1.0
 """Real seconds after which a running attempt is noted in the ledger, for `explain`; most attempts are over sooner."""
@@ -77,7 +76,7 @@ class Dispatcher:
         self._pool = pool
         self._clock = clock
         self._events = events
-        self._draw = draw
+        self._judge = Judge(draw=draw, retry=settings.retry, resettle_s=settings.resettle_s)
         self._epoch = epoch
         self._rung = asyncio.Event()
         self._rung.set()
@@ -85,6 +84,7 @@ class Dispatcher:
         self._claiming = True
         self._is_asking = False
         self._in_hand: dict[str, _Held] = {}
+        self._explainer = Explainer()
         self.settled = asyncio.Event()
         self.is_idle = False
 
@@ -240,8 +240,11 @@ class Dispatcher:
 
     async def _bring_home(self, job: Job, result: AttemptResult) -> None:
         now = self._clock.now()
-        operation = self.verdict(job, result, now=now)
+        operation = self._judge.verdict(job, result=result, now=now)
+        explanation = self._explainer.explanation(job, result=result, now=now)
         answer = await self._ledger.do(operation)
+        if explanation is not None:
+            await self._ledger.do(explanation)
         if result.evictions:
             gone = tuple(eviction.listed.path for eviction in result.evictions if eviction.current is None)
             changed = len(result.evictions) - len(gone)
@@ -254,7 +257,7 @@ class Dispatcher:
                 pipeline=job.pipeline,
                 batch_id=job.id,
                 attempt=job.attempt,
-                state=_state_after(answer),
+                state=state_after(answer),
                 records=job.records,
                 size_bytes=job.size_bytes,
                 seconds=result.seconds,
@@ -262,43 +265,3 @@ class Dispatcher:
                 evicted=bool(result.evictions),
             )
         )
-
-    def verdict(self, job: Job, result: AttemptResult, *, now: float) -> Operation[State | bool]:
-        """What an attempt's result means for its batch."""
-        if result.evictions:
-            return Evict(
-                batch_id=job.id,
-                fence=job.fence,
-                evictions=result.evictions,
-                at=now,
-                not_before=now + self._settings.resettle_s,
-            )
-        if result.lost and not result.charged and not result.alone:
-            return Release(batch_id=job.id, fence=job.fence, at=now, reason=error_of(result) or "")
-        not_before, bury = now, False
-        if isinstance(result.outcome, Retry) and result.charged:
-            failures, policy = job.failures + 1, self._settings.retry
-            bury = exhausted(failures, policy=policy)
-            wait_s = result.outcome.after_s
-            if wait_s is None:
-                wait_s = delay_s(failures, policy=policy, draw=self._draw())
-            not_before = now + wait_s
-        return Finish(batch_id=job.id, fence=job.fence, at=now, result=result, not_before=not_before, bury=bury)
-
-
-def _state_after(answer: State | bool) -> State | None:  # noqa: FBT001 - what the ledger answers
-    """Where a batch is after an operation on its claim; None when that was refused."""
-    if isinstance(answer, State):
-        return answer
-    return State.READY if answer else None
-
-
-def error_of(result: AttemptResult) -> str | None:
-    """Why the attempt did not succeed, None when it did."""
-    match result.outcome:
-        case Done():
-            return None
-        case Discard(reason=reason):
-            return reason
-        case Retry(error=error):
-            return error

@@ -57,9 +57,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """What one transaction makes durable."""
+    """What one transaction makes durable; `position` is how far the source was taken over with it."""
 
     operations: tuple[Operation[object], ...]
     records: int
     size_bytes: int
     cuts: tuple[Cut, ...]
+    position: str = ""

@@ -19,7 +19,7 @@ from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.dispatch import Dispatcher, WorkSettings
 from millstream.runtime.events import Draining, Events, TakenOver
 from millstream.runtime.janitor import Janitor
-from millstream.runtime.shutdown import DrainSettings, drain
+from millstream.runtime.shutdown import Drainable, DrainSettings, drain
 from millstream.runtime.summary import Tallies
 
 
@@ -49,13 +49,36 @@ MakeIntake = Callable[[Callable[[], None]], PipelineIntake]
 """Builds the intake, given what to call when batches became ready."""
 
 
+class Dispatching(Drainable, Protocol):
+    """What has batches worked: Dispatcher or Ringer."""
+
+    settled: asyncio.Event
+    is_idle: bool
+
+    def ring(self) -> None:
+        """Something may be ready: look."""
+        ...
+
+    async def recall(self) -> None:
+        """An operator changed the ledger."""
+        ...
+
+    async def run(self) -> None:
+        """Have batches worked until cancelled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """One pipeline as the composition root puts it together."""
+    """One pipeline as the composition root puts it together.
+
+    Its batches are worked in `pool`, or by others if `dispatching` says how these are told; the pool is then None.
+    """
 
     work: WorkSettings
-    pool: Pool
+    pool: Pool | None
     make_intake: MakeIntake
+    dispatching: Dispatching | None = None
 
 
 class Engine:
@@ -83,12 +106,17 @@ class Engine:
         self._drain = drain_settings
         self._stopping = asyncio.Event()
         self.failure: SourceError | None = None
+        self._rung = asyncio.Event()
         self._intakes: list[PipelineIntake] = []
-        self._dispatchers: list[Dispatcher] = []
+        self._dispatchers: list[Dispatching] = []
 
     def stop(self) -> None:
         """Start the drain; idempotent; to be called in the event loop."""
         self._stopping.set()
+
+    def ring(self) -> None:
+        """Something in this process changed the ledger: look at everything again; to be called in the event loop."""
+        self._rung.set()
 
     async def run(self) -> Exit:
         """Run until everything is done, or drained after `stop`; `failure` says why a source ended it.
@@ -96,18 +124,18 @@ class Engine:
         Raises SourceError, drained, when a source fails before anything was taken in.
         """
         began = asyncio.get_running_loop().time()
-        for pipeline in self._pipelines:
-            await pipeline.pool.start()
+        for pool in self._pools():
+            await pool.start()
         epoch, taken_over = await self._ledger.do(TakeOver(at=self._clock.now()))
         self._events.emit(TakenOver(epoch=epoch, batches=taken_over))
         self._assemble(epoch)
-        stop_listening = self._ledger.listen(self._somebody_rang)
+        stop_listening = self._ledger.listen(self.ring)
         try:
             await self._run_services()
         finally:
             stop_listening()
-            for pipeline in self._pipelines:
-                await pipeline.pool.stop()
+            for pool in self._pools():
+                await pool.stop()
         seconds = asyncio.get_running_loop().time() - began
         ended = await self._conclude(seconds)
         if self.failure is not None:
@@ -118,17 +146,25 @@ class Engine:
 
     def _assemble(self, epoch: int) -> None:
         for pipeline in self._pipelines:
-            dispatcher = Dispatcher(
-                pipeline.work,
-                ledger=self._ledger,
-                pool=pipeline.pool,
-                clock=self._clock,
-                events=self._events,
-                draw=self._draw,
-                epoch=epoch,
-            )
+            dispatcher = pipeline.dispatching or self._dispatcher(pipeline, epoch)
             self._dispatchers.append(dispatcher)
             self._intakes.append(pipeline.make_intake(dispatcher.ring))
+
+    def _dispatcher(self, pipeline: Pipeline, epoch: int) -> Dispatcher:
+        if pipeline.pool is None:
+            raise ValueError(f"{pipeline.work.pipeline}: expected a pool, or who has its batches worked elsewhere")
+        return Dispatcher(
+            pipeline.work,
+            ledger=self._ledger,
+            pool=pipeline.pool,
+            clock=self._clock,
+            events=self._events,
+            draw=self._draw,
+            epoch=epoch,
+        )
+
+    def _pools(self) -> list[Pool]:
+        return [pipeline.pool for pipeline in self._pipelines if pipeline.pool is not None]
 
     async def _run_services(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -136,7 +172,6 @@ class Engine:
             services += [group.create_task(dispatcher.run(), name="dispatcher") for dispatcher in self._dispatchers]
             for intake in self._intakes:
                 group.create_task(self._take_in(intake), name=intake.name)
-            self._rung = asyncio.Event()
             services.append(group.create_task(self._answer_rings(), name="doorbell"))
             finished = asyncio.ensure_future(self._all_done())
             stopping = asyncio.ensure_future(self._stopping.wait())
@@ -146,8 +181,8 @@ class Engine:
             if self._stopping.is_set():
                 self._events.emit(Draining(drain=self._drain.mode, limit_s=self._drain.limit_s))
                 await drain(self._intakes, self._dispatchers, settings=self._drain)
-                for pipeline in self._pipelines:
-                    await pipeline.pool.stop()
+                for pool in self._pools():
+                    await pool.stop()
                 for dispatcher in self._dispatchers:
                     await dispatcher.finish()
             for service in services:
@@ -197,9 +232,6 @@ class Engine:
         return Exit.DEAD if dead else Exit.DONE
 
     # --- operators ----------------------------------------------------------------------------------------------
-
-    def _somebody_rang(self) -> None:
-        self._rung.set()
 
     async def _answer_rings(self) -> None:
         """Another process changed the ledger: look at everything again."""

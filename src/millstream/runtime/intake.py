@@ -56,6 +56,7 @@ class Intake:
         self._spilled_to = pipeline.spilled_to
         self._gathered_bytes = 0
         self._position = position
+        self._has_moved = False
         self._finished = False
         self._finish_uncommitted = False
         # What the next commit holds.
@@ -81,7 +82,7 @@ class Intake:
     @property
     def dirty(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._operations or self._grown or self._records or self._finish_uncommitted)
+        return bool(self._operations or self._grown or self._records or self._has_moved or self._finish_uncommitted)
 
     def next_due(self) -> float | None:
         """When `tick` should be called next, in engine seconds."""
@@ -118,8 +119,11 @@ class Intake:
             )
 
     def take(self, lines: Lines) -> None:
-        """Distribute a block of records; its position is committed with them."""
+        """Distribute a block of records; its position is committed with them, or alone when there are none."""
         self._position = lines.position
+        if not lines.count:
+            self._has_moved = True
+            return
         self._records += lines.count
         self._size_bytes += len(lines.data)
         if self._key_reader is None:
@@ -148,11 +152,15 @@ class Intake:
             self._spill()
         operations = [*self._operations, *self._take_grown(), self._accept(now)]
         commit = Commit(
-            operations=tuple(operations), records=self._records, size_bytes=self._size_bytes, cuts=tuple(self._cuts)
+            operations=tuple(operations),
+            records=self._records,
+            size_bytes=self._size_bytes,
+            cuts=tuple(self._cuts),
+            position=self._position,
         )
         self._operations, self._cuts = [], []
         self._records = self._size_bytes = 0
-        self._finish_uncommitted = False
+        self._has_moved = self._finish_uncommitted = False
         return commit
 
     def _accept(self, now: float) -> Accept:

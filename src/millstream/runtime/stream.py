@@ -19,7 +19,7 @@ from millstream.core.operations import SetMeta
 from millstream.core.queries import ReadBatches, ReadMeta, ReadSource, ReadUnfinished
 from millstream.core.rows import BatchRow
 from millstream.errors import ConfigurationError, MillstreamError, SourceError
-from millstream.ports import Clock, Ledger, Source, Spool
+from millstream.ports import Acknowledging, Clock, Ledger, Source, Spool
 from millstream.runtime.declare import declare
 from millstream.runtime.drafts import Commit
 from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeHeld, RecordsAccepted
@@ -264,6 +264,8 @@ class StreamIntake:
         await self._sync_spool()
         self._last_sync = asyncio.get_running_loop().time()
         await self._ledger.apply(commit.operations)
+        if isinstance(self._source, Acknowledging):
+            self._source.committed(commit.position)
         now = self._clock.now()
         if commit.records:
             self._events.emit(

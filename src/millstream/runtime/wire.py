@@ -84,6 +84,7 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
     planned: PlanReport | None = None
     published: ChunkReport | None = None
     spoiled: Spoiled | None = None
+    hopeless: bool = False
 
     @classmethod
     def of(cls, run: int, *, result: AttemptResult) -> Self:
@@ -101,6 +102,7 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
             planned=result.report if isinstance(result.report, PlanReport) else None,
             published=result.report if isinstance(result.report, ChunkReport) else None,
             spoiled=result.report if isinstance(result.report, Spoiled) else None,
+            hopeless=result.hopeless,
         )
 
     def result(self) -> AttemptResult:
@@ -112,6 +114,7 @@ class Ended(Struct, frozen=True, tag=True, kw_only=True):
             checksums=self.checksums,
             evictions=self.evictions,
             report=self.planned or self.published or self.spoiled,
+            hopeless=self.hopeless,
         )
 
 

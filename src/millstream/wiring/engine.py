@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,7 @@ from millstream.runtime.janitor import Janitor, Kept
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.shutdown import DrainSettings
 from millstream.runtime.summary import Tallies, Tally
+from millstream.wiring.dashboard import Dashboard
 from millstream.wiring.handlers import handler_of
 from millstream.wiring.inputs import check_inputs
 from millstream.wiring.pipelines import Parts, files_intake, files_pipeline, spool_folder, stream_pipeline, terms_of
@@ -66,7 +67,7 @@ def run(config: Config, *, listeners: Sequence[Listener] = (), is_quiet: bool = 
     makers = {pipeline.name: handler_of(pipeline) for pipeline in config.pipelines}
     state = Path(config.engine.state)
     with ExitStack() as stack:
-        stack.callback(_take(state).release)
+        stack.callback(lock_state(state).release)
         nursery = Nursery.start(
             makers,
             readers={stream.name: SegmentReader(spool_folder(state, stream.name)) for stream in config.streams},
@@ -74,13 +75,15 @@ def run(config: Config, *, listeners: Sequence[Listener] = (), is_quiet: bool = 
             is_quiet=is_quiet,
         )
         stack.enter_context(nursery)
+        # Its socket is opened behind the fork: a worker that held it open would keep browsers waiting at the end.
+        dashboard = stack.enter_context(Dashboard(config.engine))
         try:
-            return asyncio.run(_run(config, state=state, nursery=nursery, listeners=listeners))
+            return asyncio.run(_run(config, state=state, nursery=nursery, listeners=listeners, dashboard=dashboard))
         except BaseExceptionGroup as group:
-            raise _first_of(group) from group
+            raise first_of(group) from group
 
 
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error that a user should see: the first that writes its own message."""
     own, _ = group.split(MillstreamError)
     found: BaseException = own or group
@@ -89,7 +92,9 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
-async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequence[Listener]) -> Report:
+async def _run(
+    config: Config, *, state: Path, nursery: Nursery, listeners: Sequence[Listener], dashboard: Dashboard
+) -> Report:
     ledger = SqliteLedger(state / LEDGER, on_full=partial(log.warning, "the disk is full, waiting for room: %s"))
     kept: list[Kept] = []
     try:
@@ -107,7 +112,8 @@ async def _run(config: Config, *, state: Path, nursery: Nursery, listeners: Sequ
             tallies=tallies,
         )
         engine = assemble(config, parts, kept=kept)
-        _stop_on_signals(engine)
+        dashboard.show()
+        stop_on_signals(engine.stop)
         ended = await engine.run()
         failure = str(engine.failure) if engine.failure else None
         return Report(exit=ended, tallies=tuple(tallies.of.values()), failure=failure)
@@ -156,7 +162,7 @@ def _nothing() -> None:
     """Nobody is to be told."""
 
 
-def _take(state: Path) -> StateLock:
+def lock_state(state: Path) -> StateLock:
     """Make the state folder if need be, and lock it; raises StateLockedError, ConfigurationError."""
     try:
         (state / SCRATCH).mkdir(parents=True, exist_ok=True)
@@ -179,7 +185,7 @@ async def engine_clock(ledger: Ledger, *, speed: float) -> SystemClock:
     return SystemClock(anchor)
 
 
-def _stop_on_signals(engine: Engine) -> None:
+def stop_on_signals(stop: Callable[[], None]) -> None:
     """The first signal drains; a second one ends at once, and the next start picks up."""
     first: tuple[int, float] | None = None
 
@@ -188,7 +194,7 @@ def _stop_on_signals(engine: Engine) -> None:
         now = time.monotonic()
         if first is None:
             first = (signum, now)
-            engine.stop()
+            stop()
         elif signum != first[0] or now - first[1] > SAME_SIGNAL_S:
             os._exit(Exit.FORCED)
 

@@ -6,16 +6,21 @@ from functools import partial
 from pathlib import Path
 
 from millstream.adapters.filework import CopyTo, MergeFormat, MergeTo, Verify
-from millstream.adapters.folder import common_root
 from millstream.config import FilesConfig, StreamConfig
 from millstream.core.model import Done, Outcome
 from millstream.errors import HandlerImportError
 from millstream.runtime.batch import Batch, Context, Handler, MakeHandler
 from millstream.runtime.command import CommandHandler
+from millstream.wiring.objects import base_of, with_files_here
 
 
 def handler_of(pipeline: StreamConfig | FilesConfig) -> MakeHandler:
     """What works the batches of a pipeline; called here, so that a missing command or folder is a start-up error."""
+    make = _maker_of(pipeline)
+    return with_files_here(pipeline, make) if isinstance(pipeline, FilesConfig) else make
+
+
+def _maker_of(pipeline: StreamConfig | FilesConfig) -> MakeHandler:
     if pipeline.command:
         command = CommandHandler(pipeline.command)
         return lambda: command
@@ -31,7 +36,7 @@ def handler_of(pipeline: StreamConfig | FilesConfig) -> MakeHandler:
 
 def _built_in(files: FilesConfig) -> Handler:
     if files.copy_to:
-        return CopyTo(files.copy_to, base=common_root(files.paths))
+        return CopyTo(files.copy_to, base=base_of(files))
     if files.merge_to:
         return MergeTo(files.merge_to, format=MergeFormat(files.merge_format))
     return Verify() if files.verify else _complete

@@ -1,6 +1,8 @@
 """Where records and files come from, and whether it is there at all."""
 
 import functools
+import importlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,21 +10,32 @@ from millstream.adapters.localzone import local_zone
 from millstream.adapters.simulator import SimulatedMessages
 from millstream.adapters.stdin import StandardInput
 from millstream.adapters.textfile import TextFile
-from millstream.config import SIMULATED, Config, FilesConfig, StreamConfig
+from millstream.config import SIMULATED, SOURCES, Config, FilesConfig, StreamConfig
+from millstream.core.address import is_kafka, parse_address
+from millstream.core.container import is_object_address
 from millstream.core.packing import PackStrategy
+from millstream.core.queueaddress import is_amqp, parse_queue
 from millstream.core.schedule import Daily, Every, Schedule, find_zone
 from millstream.errors import ConfigurationError, InvalidValueError, StrategyFailedError
 from millstream.ports import Clock, Source
 from millstream.wiring.handlers import handler_of, import_function
+from millstream.wiring.objects import check_addresses
 
 KEYED_BLOCK_BYTES = 64 << 10
 PLAIN_BLOCK_BYTES = 1 << 20
 
+log = logging.getLogger("millstream")
+
 
 def check_inputs(config: Config) -> None:
-    """Raise ConfigurationError when a source, a command or a folder is not there, all of them together."""
+    """Raise ConfigurationError when a source, a command or a folder is not there, all of them together.
+
+    Raises MissingExtraError when a source needs what is not installed.
+    """
+    for stream in config.streams:
+        _check_extra(stream)
     problems = [
-        f"{stream.name}: source: expected -, a file or {SIMULATED}, found no file {stream.source!r}"
+        f"{stream.name}: source: expected {SOURCES}, found no file {stream.source!r}"
         for stream in config.streams
         if _is_file(stream) and not stream.follow and not _can_tell(Path(stream.source).is_file)
     ]
@@ -37,9 +50,17 @@ def check_inputs(config: Config) -> None:
         raise ConfigurationError(problems)
 
 
+def _check_extra(stream: StreamConfig) -> None:
+    if is_kafka(stream.source):
+        importlib.import_module("millstream.adapters.kafka")
+    if is_amqp(stream.source):
+        importlib.import_module("millstream.adapters.rabbitmq")
+
+
 def _check_folders(files: FilesConfig) -> list[str]:
-    plain = [path for path in files.paths if not any(sign in path for sign in "*?[")]
-    problems = [
+    plain = [path for path in files.paths if not is_object_address(path) and not any(sign in path for sign in "*?[")]
+    problems = check_addresses(files)
+    problems += [
         f"{files.name}: paths: expected a file or folder, found nothing at {path!r}"
         for path in plain
         if not _can_tell(Path(path).exists)
@@ -61,7 +82,7 @@ def _can_tell(question: Callable[[], bool]) -> bool:
 
 
 def _is_file(stream: StreamConfig) -> bool:
-    return stream.source not in {"-", SIMULATED}
+    return stream.source not in {"-", SIMULATED} and not is_kafka(stream.source) and not is_amqp(stream.source)
 
 
 def source_of(stream: StreamConfig, clock: Clock) -> Source:
@@ -72,8 +93,38 @@ def source_of(stream: StreamConfig, clock: Clock) -> Source:
         return StandardInput(clock, max_record_bytes=stream.max_record, block_bytes=block_bytes)
     if stream.source == SIMULATED:
         return SimulatedMessages(clock, rate_per_s=stream.rate, duration_s=stream.duration, seed=stream.seed)
+    if is_kafka(stream.source):
+        return _topic_source(stream, clock, block_bytes=block_bytes)
+    if is_amqp(stream.source):
+        return _queue_source(stream, clock, block_bytes=block_bytes)
     return TextFile(
         stream.source, clock, follow=stream.follow, max_record_bytes=stream.max_record, block_bytes=block_bytes
+    )
+
+
+def _topic_source(stream: StreamConfig, clock: Clock, *, block_bytes: int) -> Source:
+    from millstream.adapters.kafka.source import TopicSource  # noqa: PLC0415 - an optional extra
+
+    return TopicSource(
+        parse_address(stream.source),
+        clock,
+        start=stream.from_,
+        group=stream.group,
+        max_record_bytes=stream.max_record,
+        block_bytes=block_bytes,
+        tell=log.warning,
+    )
+
+
+def _queue_source(stream: StreamConfig, clock: Clock, *, block_bytes: int) -> Source:
+    from millstream.adapters.rabbitmq.source import QueueSource  # noqa: PLC0415 - an optional extra
+
+    return QueueSource(
+        parse_queue(stream.source),
+        clock,
+        max_record_bytes=stream.max_record,
+        block_bytes=block_bytes,
+        tell=log.warning,
     )
 
 

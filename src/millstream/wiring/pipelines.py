@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from millstream.adapters.folder import FolderLister
 from millstream.adapters.jsonkey import json_key_reader
 from millstream.adapters.spool import SegmentSpool
 from millstream.config import Config, EngineConfig, FilesConfig, StreamConfig, WorkConfig
@@ -23,6 +22,7 @@ from millstream.runtime.pool import HostPool
 from millstream.runtime.stream import StreamIntake, StreamSettings
 from millstream.runtime.summary import Tallies
 from millstream.wiring.inputs import schedule_of, source_of, strategy_of
+from millstream.wiring.objects import lister_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def files_intake(
         schedule=schedule_of(files),
         settle_s=files.settle,
     )
-    lister = FolderLister(files.paths, settle_s=files.settle, exclude=outputs)
+    lister = lister_of(files, exclude=outputs)
     return FilesIntake(settings, lister=lister, ledger=ledger, clock=clock, events=events, on_ready=on_ready)
 
 

@@ -38,7 +38,7 @@ class CopyTo:
         return done(batch, what="copied")
 
     def _target(self, file: FileRef) -> Path:
-        name = file.name if self.base is None else Path(file.path).relative_to(self.base)
+        name = file.name if self.base is None else Path(file.where).relative_to(self.base)
         return Path(self.folder, name)
 
 

@@ -114,7 +114,7 @@ def _merge(
             digest.update(block)
         pieces.append(
             _Piece(
-                path=file.path,
+                path=file.where,
                 name=file.name,
                 size_bytes=file.size_bytes,
                 sha256=context.checksums[file.path],
@@ -148,12 +148,12 @@ def _headers_to_skip(files: Sequence[FileRef]) -> list[int]:
         if file.size_bytes == 0:
             skipped.append(0)
             continue
-        fields, size_bytes = _header(file.path)
+        fields, size_bytes = _header(file)
         if first is None:
-            first, size_bytes = (file.path, fields), 0
+            first, size_bytes = (file.where, fields), 0
         elif fields != first[1]:
             raise SourceError(
-                source=file.path,
+                source=file.where,
                 reason=f"cannot be merged with {first[0]}: the header is {_show(fields)} here, {_show(first[1])} there",
                 hint="give files with different headers folders of their own, and use --group dir",
             )
@@ -161,21 +161,21 @@ def _headers_to_skip(files: Sequence[FileRef]) -> list[int]:
     return skipped
 
 
-def _header(path: str) -> tuple[list[str], int]:
+def _header(file: FileRef) -> tuple[list[str], int]:
     """The fields of the first record of a CSV file, and its bytes; newlines in quotes are part of it.
 
     A byte order mark is not. Bytes that are not UTF-8 are shown as escapes.
     """
-    with open_file(path) as source:
+    with open_file(file.path) as source:
         lines = iter(lambda: source.readline(HEADER_BYTES).decode("utf-8-sig", "backslashreplace"), "")
         try:
             fields = next(csv.reader(lines), [])
         except csv.Error as error:
-            raise SourceError(source=path, reason=f"has no header that can be read as CSV: {error}") from error
+            raise SourceError(source=file.where, reason=f"has no header that can be read as CSV: {error}") from error
         size_bytes = source.tell()
     if not fields or size_bytes >= HEADER_BYTES:
         raise SourceError(
-            source=path, reason=f"begins with {size_bytes} bytes that are no CSV header", hint="is it a CSV file?"
+            source=file.where, reason=f"begins with {size_bytes} bytes that are no CSV header", hint="is it a CSV file?"
         )
     return fields, size_bytes
 

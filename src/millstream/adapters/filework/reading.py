@@ -72,7 +72,7 @@ def read_file(file: FileRef, *, context: Attempt) -> Iterator[bytes]:
     if size_bytes != file.size_bytes:
         found = "more" if size_bytes > file.size_bytes else f"only {size_bytes}"
         raise SourceError(
-            source=file.path,
+            source=file.where,
             reason=f"changed: it was listed with {file.size_bytes} bytes and now has {found}",
             hint="if it was still being written, raise --settle",
         )

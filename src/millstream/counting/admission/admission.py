@@ -32,15 +32,27 @@ _NO_USERS = np.empty(0, np.uint64)
 class Admitted:
     """What became of some frames.
 
-    `deltas` are those to be counted, `late` how many of them count late in their minute. `quarantined` and `dropped`
-    are the positions of frames that are not in their minute; a dropped one is still in a delta if it counts in any
-    larger window.
+    To be counted are those of `judged`, by minute, `in_time`, which count in every window and are late for none, and
+    `released`, which had waited. `late` is how many count late in their minute. `quarantined` and `dropped` are the
+    positions of frames that are not in their minute; a dropped one is still in a delta if it counts in any larger
+    window.
     """
 
-    deltas: tuple[Delta, ...]
+    judged: tuple[Delta, ...]
+    in_time: tuple[Times, Users]
+    released: tuple[Delta, ...]
     quarantined: Positions
     dropped: Positions
     late: int
+
+    @property
+    def deltas(self) -> tuple[Delta, ...]:
+        """All that is to be counted, by minute; what had waited comes last."""
+        times, users = self.in_time
+        in_time = [
+            Delta(minute=minute, users=users[places], frames=len(users[places])) for minute, places in by_minute(times)
+        ]
+        return (*self.judged, *in_time, *self.released)
 
 
 class Admission:
@@ -196,6 +208,13 @@ class Admission:
     ) -> Admitted:
         """Judge `arrivals` by `watermark`; what was released is in time."""
         deltas, past, late = [], [], 0
+        floor = 0 if watermark is None else watermark // MINUTE_S * MINUTE_S
+        is_early = arrivals.times < floor  # for a window, if any: the others end after the watermark
+        in_time = arrivals
+        if is_early.any():
+            in_time, arrivals = arrivals.where(~is_early), arrivals.where(is_early)
+        else:
+            arrivals = Arrivals(_NO_TIMES, _NO_USERS, _NO_TIMES)
         for minute, places in by_minute(arrivals.times):
             verdict = judge(minute, watermark=watermark, grace_s=self._terms.grace_s, calendar=self._terms.calendar)
             users = arrivals.users[places]
@@ -207,7 +226,9 @@ class Admission:
                 past.append(np.arange(len(arrivals.times))[places])
             late += len(users) if verdict.late_for_minute else 0
         return Admitted(
-            deltas=(*deltas, *_in_time(released)),
+            judged=tuple(deltas),
+            in_time=(in_time.times, in_time.users),
+            released=tuple(_in_time(released)),
             quarantined=quarantined,
             dropped=arrivals.positions[np.sort(np.concatenate(past))] if past else _NO_TIMES,
             late=late,

@@ -144,9 +144,12 @@ class Tally:
 
     def take(self, admitted: Admitted) -> None:
         """Frames that were judged one by one, and those that are lost."""
-        for delta in admitted.deltas:
+        for delta in (*admitted.judged, *admitted.released):
             self.windows.add(delta)
             self.everyone.add(delta.users)
+        times, users = admitted.in_time
+        if len(times):
+            self.take_plain(times, users, start=0, end=len(times))
         self.counts.late += admitted.late
         self.counts.quarantined += len(admitted.quarantined)
         self.counts.dropped += len(admitted.dropped)

@@ -1,0 +1,82 @@
+"""One clock for all machines: that of the ledger.
+
+Theory of operation: a lease says until when a claim holds, and is written by one machine and judged by another, so
+both must mean the same by a moment. Each asks the ledger for its time now and then, and counts on from there by a clock
+of its own that nobody sets; half of the time that the question took is the most that it can be wrong by. Between two
+questions time never goes back: when it was ahead it stands still for a moment.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from millstream.errors import LedgerUnreachableError
+from millstream.ports import Clock
+
+SKEW_S = 5.0
+"""How far the clock of a machine may be off before people are told."""
+
+AGAIN_S = 60.0
+LONGEST_SLEEP_S = 30.0
+
+log = logging.getLogger("millstream")
+
+
+class LedgerClock:
+    """Implements ports.Clock by `ask`, which answers with the ledger's time in seconds since the Unix epoch.
+
+    `own` is the clock of this machine, which runs as fast as the wall. It is this machine's time until `adjust` was
+    called for the first time.
+    """
+
+    speed = 1.0
+
+    def __init__(self, own: Clock, *, ask: Callable[[], Awaitable[float]]) -> None:
+        self._own = own
+        self._ask = ask
+        self._ahead_s = 0.0
+        self._latest = 0.0
+
+    async def adjust(self) -> float:
+        """Ask once; returns how far the ledger's clock is ahead of the wall clock of this machine, in seconds."""
+        began = self._own.now()
+        theirs = await self._ask()
+        self._ahead_s = theirs - (began + self._own.now()) / 2
+        return self._ahead_s
+
+    async def follow(self) -> None:
+        """Ask again and again, until cancelled; tells when this machine's clock is off."""
+        is_told = False
+        while True:
+            ahead_s = await self._patiently_adjust()
+            if abs(ahead_s) > SKEW_S and not is_told:
+                way = "behind" if ahead_s > 0 else "ahead of"
+                log.warning(
+                    "the clock of this machine is %.1f s %s the ledger's, whose time is used; set the clock by NTP",
+                    abs(ahead_s),
+                    way,
+                )
+            is_told = abs(ahead_s) > SKEW_S
+            await self._own.sleep_until(self._own.now() + AGAIN_S)
+
+    async def _patiently_adjust(self) -> float:
+        """Adjust; while the ledger is away this machine goes on by what it knew."""
+        try:
+            return await self.adjust()
+        except LedgerUnreachableError as error:
+            log.warning("%s", error)
+            return self._ahead_s
+
+    def now(self) -> float:
+        """See ports.Clock."""
+        self._latest = max(self._latest, self._own.now() + self._ahead_s)
+        return self._latest
+
+    def civil(self) -> float:
+        """See ports.Clock."""
+        return self._own.civil() + self._ahead_s
+
+    async def sleep_until(self, when_s: float) -> None:
+        """See ports.Clock."""
+        while (left_s := when_s - self.now()) > 0:  # noqa: ASYNC110 - it is this clock that sleeps
+            await asyncio.sleep(min(left_s, LONGEST_SLEEP_S))
