@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
+from typing import IO
 
 from millstream import simulate
 from millstream.counting.frames.choosing import native_problem
@@ -253,10 +254,10 @@ def _limits(cores: int) -> dict[str, str]:
     return environment
 
 
-def run(command: Sequence[str], *, environment: Mapping[str, str]) -> Usage:
+def run(command: Sequence[str], *, environment: Mapping[str, str], output: IO[bytes] | None = None) -> Usage:
     """Run a command to its end, and watch it; raises CalledProcessError when it fails."""
     began, cpu_before_s = time.perf_counter(), _children_s()
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(command, env=environment, stdout=output)
     is_over, peaks = Event(), [0]
     watcher = Thread(target=_watch, args=(process.pid, is_over, peaks))
     watcher.start()

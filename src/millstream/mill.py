@@ -59,6 +59,8 @@ class StreamKeywords(WorkKeywords, total=False):
     sync_every: Duration
     max_record: Size
     max_spool: Size
+    from_: str
+    group: str
     rate: str | float
     duration: Duration
     seed: int
@@ -68,6 +70,7 @@ class FilesKeywords(WorkKeywords, total=False):
     """Keywords of a files pipeline."""
 
     credentials: str
+    shared: bool
     capacity: Size
     strategy: str | PackStrategy
     open_cost: Size
@@ -98,7 +101,10 @@ class Millstream:
         self._files: list[FilesConfig] = []
 
     def stream(self, source: str, **settings: Unpack[StreamKeywords]) -> Callable[[Function], Function]:
-        """Decorate the function that works the minibatches of `source`: `-`, a file, or `sim:messages`."""
+        """Decorate the function that works the minibatches of `source`.
+
+        That is `-`, a file, `kafka://HOST:PORT/TOPIC`, `amqp://HOST/QUEUE`, or `sim:messages`.
+        """
 
         def decorate(handler: Function) -> Function:
             values = {"workers": self._workers, "name": _name_of(handler), **settings}

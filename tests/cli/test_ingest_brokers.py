@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import signal
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from crash.killing import Site, wait_until
 from crash.test_ingest import done_chunks, write_csv
 
 if TYPE_CHECKING:
+    import subprocess
+
     from servers.kafka import Kafka
     from servers.rabbitmq import OwnRabbitMQ, RabbitMQ
 
@@ -153,3 +154,20 @@ def test_a_file_that_changes_meanwhile(site: Site, own_rabbitmq: "OwnRabbitMQ", 
     else:
         assert summary["message_id"].endswith("-v2")
         check(lines(run_drain(own_rabbitmq.url, "records")), records, once=False)
+
+
+def test_what_failed_is_tried_again_by_the_next_run(site: Site, kafka: "Kafka") -> None:
+    """A topic that is not there fails the chunks; when it was made, the same command publishes them."""
+    records = write_csv(site.folder / "data.csv", rows=500, seed=SEED)
+    topic = kafka.name()
+    words = ("ingest", "data.csv", "--to", kafka.url(topic), "--chunk", "5KB")
+
+    first = site.run(*words)
+    told = (site.folder / "stderr").read_text()
+    kafka.topic(name=topic)
+    second = site.run(*words)
+
+    assert (first, second) == (1, 0), told
+    assert topic in told
+    assert "Traceback" not in told
+    check([json.loads(message.value() or b"") for message in kafka.read(topic)], records, once=True)

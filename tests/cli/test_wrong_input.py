@@ -71,8 +71,8 @@ def run(*words: str, **options: object) -> "subprocess.CompletedProcess[str]":
         ("stream nope.jsonl", f"stream: source: expected {SOURCES}, found no file 'nope.jsonl'"),
         ("stream incoming", f"stream: source: expected {SOURCES}, found no file 'incoming'"),
         (f"stream {'x' * 300}", f"stream: source: expected {SOURCES}, found no file 'xxx"),
-        ("stream kafka://host/clicks", "stream: source: expected -, a file or sim:messages, found 'kafka://host"),
-        ("stream sim:clicks", "stream: source: expected -, a file or sim:messages, found 'sim:clicks'"),
+        ("stream mqtt://host/clicks", f"stream: source: expected {SOURCES}, found 'mqtt://host"),
+        ("stream sim:clicks", f"stream: source: expected {SOURCES}, found 'sim:clicks'"),
         ("stream - --follow", "stream: follow: expected a file as source, found '-'"),
         ("stream - --window 5x", "window: expected a duration such as 5m, 1h30m or 250ms"),
         ("stream - --window -5m", "argument --window: expected one argument (try millstream stream --help)"),
@@ -145,7 +145,7 @@ def test_all_that_is_missing_is_told_together(capsys: pytest.CaptureFixture[str]
     checked = refuse("run", "mill.toml", "--check", capsys=capsys)
 
     assert [line.split(", found")[0] for line in lines] == [
-        "stream: source: expected -, a file or sim:messages",
+        f"stream: source: expected {SOURCES}",
         "files: paths: expected a file or folder",
         "stream: command: expected a program on the PATH, or the path of an executable file",
     ]

@@ -1,5 +1,7 @@
 """Addresses of RabbitMQ: read into parts, shown without the password."""
 
+# ruff: noqa: S106 - passwords that open nothing
+
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from millstream.core.queueaddress import BrokerAddress, is_amqp, parse_broker, parse_queue, without_password
 from millstream.errors import InvalidValueError
 
-SECRET = "s3cr3t!"
+SECRET = "s3cr3t!"  # noqa: S105 - it opens nothing
 
 
 @pytest.mark.parametrize(

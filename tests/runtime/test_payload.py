@@ -14,12 +14,19 @@ from millstream.adapters.sqlite import SqliteLedger
 from millstream.adapters.store.local import LocalStore
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Done, Job, Kind, Retry
-from millstream.core.operations import Claim, CloseBatch, DeclarePipeline, Finish, OpenBatch
+from millstream.core.operations import Claim, CloseBatch, DeclarePipeline, Finish, OpenBatch, SetMeta
 from millstream.errors import SpoolDamagedError
 from millstream.runtime.batch import Batch, Context, Handler
 from millstream.runtime.events import AttemptEnded
 from millstream.runtime.inline import InlinePool
-from millstream.runtime.payload import PayloadKeeper, PayloadRemover, ReferringPool, WithPayload, payload_name
+from millstream.runtime.payload import (
+    PayloadKeeper,
+    PayloadRemover,
+    ReferringPool,
+    WithPayload,
+    payload_name,
+    space_key,
+)
 
 T = TypeVar("T")
 RECORDS = b"one\ntwo\nthree\n"
@@ -59,7 +66,9 @@ class Site:
             checksum=zlib.crc32(data),
             ranges=((start, start + len(data)),),
         )
-        await self.ledger.apply([DeclarePipeline(name="clicks", kind=Kind.MINIBATCH, at=0.0), opened, closed])
+        declared = DeclarePipeline(name="clicks", kind=Kind.MINIBATCH, at=0.0)
+        space = SetMeta(key=space_key("clicks"), value=SPACE)
+        await self.ledger.apply([declared, space, opened, closed])
 
     async def claim(self) -> Job:
         claim = Claim(pipeline="clicks", at=1e9, limit=1, max_bytes=1 << 30, owner="test", epoch=1)
@@ -76,7 +85,7 @@ class Site:
     async def work(self, job: Job, handler: Handler) -> AttemptResult:
         """As a worker does, in this process."""
         wrapped = WithPayload(handler, open_store=lambda: self.store)
-        pool = ReferringPool(InlinePool(lambda: wrapped, name="clicks", scratch=str(self.folder)), space=SPACE)
+        pool = ReferringPool(InlinePool(lambda: wrapped, name="clicks", scratch=str(self.folder)), ledger=self.ledger)
         await pool.start()
         try:
             return await pool.run(job)
@@ -234,9 +243,10 @@ def test_a_worker_deletes_what_the_ledger_says_is_over(site: Site) -> None:
     )
 
     async def scenario() -> list[str]:
+        await site.ledger.do(SetMeta(key=space_key("clicks"), value=SPACE))
         for seq in (1, 2, 3):
             site.store.put(payload_name(SPACE, batch_id=f"clicks-{seq:08d}"), [b"x"])
-        remover = PayloadRemover(["clicks"], space=SPACE, store=site.store)
+        remover = PayloadRemover(["clicks"], ledger=site.ledger, store=site.store)
         remover(replace(ended, batch_id="clicks-00000002", state=State.WAITING))
         remover(replace(ended, batch_id="clicks-00000003", pipeline="other"))
         remover(ended)

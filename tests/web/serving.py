@@ -16,8 +16,10 @@ from millstream.core.ingestion import (
     ChunkReport,
     FileSpec,
     FileState,
+    Joined,
     PlanReport,
     ReadIngestion,
+    ReadUnjoined,
     Report,
 )
 from millstream.core.lifecycle import State
@@ -162,6 +164,17 @@ class FolderService:
         report = ChunkReport(published=published, rejected=len(rejects), rejects=tuple(rejects), receipt="r")
         await self.finish(job, report=report)
         return job
+
+    async def join(self) -> None:
+        """Put the records of done chunks into the one file, as far as the ledger is concerned."""
+        for row in await self._ledger.read(ReadUnjoined()):
+            known = await self._ledger.read(ReadIngestion(message_id=row.message_id))
+            assert known is not None
+            end = known.out_bytes + row.size_bytes
+            joined = Joined(
+                message_id=row.message_id, seqs=(row.seq,), from_bytes=known.out_bytes, out_bytes=end, at=self.now()
+            )
+            assert await self._ledger.do(joined)
 
     async def status(self, message_id: str) -> str:
         """The status of a job."""

@@ -21,6 +21,7 @@ VERBS: Mapping[str, Sequence[str]] = MappingProxyType(
         "count": ["count"],
         "ingest": ["ingest"],
         "serve": ["serve"],
+        "worker": ["worker"],
         "track": ["track"],
         "key": ["key"],
         "run": ["run"],

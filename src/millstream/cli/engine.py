@@ -9,6 +9,7 @@ from millstream.cli.progress import progress
 from millstream.cli.settings import given
 from millstream.cli.summary import show_summary
 from millstream.config import Config, EngineConfig
+from millstream.config.elsewhere import ElsewhereConfig
 from millstream.wiring.engine import run
 
 
@@ -17,10 +18,15 @@ def engine_settings(args: argparse.Namespace) -> Mapping[str, object]:
     return given(args, EngineConfig)
 
 
-def run_engine(config: Config, *, args: argparse.Namespace) -> int:
+def run_engine(config: Config, *, args: argparse.Namespace, elsewhere: ElsewhereConfig | None = None) -> int:
     """Run `config` to its end and show what it did; returns the exit code."""
     with progress(config, is_quiet=args.quiet) as listeners:
-        report = run(config, listeners=listeners, is_quiet=args.quiet)
+        if elsewhere is None or elsewhere.dispatch.is_embedded:
+            report = run(config, listeners=listeners, is_quiet=args.quiet)
+        else:
+            from millstream.wiring.elsewhere import run_elsewhere  # noqa: PLC0415 - optional parts
+
+            report = run_elsewhere(config, elsewhere=elsewhere, listeners=listeners)
     if report.failure:
         print(f"millstream: error: {report.failure}", file=sys.stderr)  # noqa: T201 - as main shows errors
     show_summary(report.tallies, as_json=wants_json(args), is_quiet=args.quiet)

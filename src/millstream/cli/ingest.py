@@ -11,7 +11,8 @@ from millstream.cli.messages import log_to
 from millstream.cli.output import stderr_console, wants_json
 from millstream.cli.settings import add_settings, given
 from millstream.config.ingesting import IngestConfig, read_ingest_config
-from millstream.wiring.ingest_path import ingest_path, read_job
+from millstream.wiring.ingest_job import read_job
+from millstream.wiring.ingest_path import ingest_path
 
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:

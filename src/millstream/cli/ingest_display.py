@@ -14,7 +14,8 @@ from millstream.core.ingestion import IngestionRow, Status
 from millstream.core.lifecycle import State
 from millstream.core.units import format_size
 from millstream.runtime.events import AttemptEnded, Event, Listener, TakenOver
-from millstream.wiring.ingest_path import PathJob, PathReport
+from millstream.wiring.ingest_job import PathJob
+from millstream.wiring.ingest_path import PathReport
 
 log = logging.getLogger("millstream")
 

@@ -11,8 +11,15 @@ from millstream.config.ingesting import IngestConfig, read_ingest_config
 from millstream.core.exits import Exit
 from millstream.errors import ConfigurationError, MillstreamError
 
-SENT = {"format": "format", "chunk": "chunk_bytes", "policy": "policy", "delimiter": "delimiter", "encoding": "encoding",
-        "compression": "compression", "on_change": "on_change"}  # fmt: skip
+SENT = {
+    "format": "format",
+    "chunk": "chunk_bytes",
+    "policy": "policy",
+    "delimiter": "delimiter",
+    "encoding": "encoding",
+    "compression": "compression",
+    "on_change": "on_change",
+}
 """Options of the command that a request has a key for."""
 
 

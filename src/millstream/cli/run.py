@@ -9,7 +9,8 @@ from millstream.cli.arguments import Verbs, add_command
 from millstream.cli.engine import run_engine
 from millstream.cli.output import print_json, wants_json
 from millstream.cli.settings import add_settings, given
-from millstream.config import EngineConfig, read_toml
+from millstream.config import EngineConfig
+from millstream.config.elsewhere import read_run
 from millstream.core.exits import Exit
 from millstream.wiring.inputs import check_inputs
 
@@ -30,9 +31,9 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
 
 
 def _run(args: argparse.Namespace) -> int:
-    config = read_toml(Path(args.file), environment=os.environ, overrides=given(args, EngineConfig))
+    config, elsewhere = read_run(Path(args.file), environment=os.environ, overrides=given(args, EngineConfig))
     if not args.check:
-        return run_engine(config, args=args)
+        return run_engine(config, args=args, elsewhere=elsewhere)
     check_inputs(config)
     names = [pipeline.name for pipeline in config.pipelines]
     if wants_json(args):

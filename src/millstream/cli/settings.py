@@ -18,9 +18,7 @@ def add_settings(
         default = f" (default: {option.default})" if option.default and not option.is_flag else ""
         text = (option.help + default).replace("%", "%%")
         if option.is_flag:
-            group.add_argument(
-                flag, dest=name, action="store_const", const=True, default=argparse.SUPPRESS, help=text
-            )
+            group.add_argument(flag, dest=name, action="store_const", const=True, default=argparse.SUPPRESS, help=text)
         elif option.bare is not None:
             example = option.example
             group.add_argument(

@@ -107,10 +107,13 @@ def read_pipeline(
     return config
 
 
-def read_toml(path: Path, *, environment: Mapping[str, str], overrides: Mapping[str, object]) -> Config:
+def read_toml(
+    path: Path, *, environment: Mapping[str, str], overrides: Mapping[str, object], others: Collection[str] = ()
+) -> Config:
     """Settings of a TOML file: engine settings and defaults for all pipelines at its top, then one table for each.
 
-    `overrides` are engine settings of the command line. Raises ConfigurationError with all problems.
+    `overrides` are engine settings of the command line; keys and tables named in `others` are left to who reads them.
+    Raises ConfigurationError with all problems.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -121,7 +124,8 @@ def read_toml(path: Path, *, environment: Mapping[str, str], overrides: Mapping[
     reader = Reader(_without(environment, set(overrides)))
     where = f"{path}: "
     engine = {name: value for name, value in document.items() if name in options_of(EngineConfig)}
-    reader.refuse_unknown(document, known=[*TABLES, *options_of(EngineConfig), *options_of(WorkConfig)], where=where)
+    own = [name for name in document if name not in others]
+    reader.refuse_unknown(own, known=[*TABLES, *options_of(EngineConfig), *options_of(WorkConfig)], where=where)
     tables = {kind: _tables(document.get(kind, []), kind, reader, where=where) for kind in TABLES}
     shared = reader.readable(WorkConfig, document, where=where)
     config = Config(

@@ -47,7 +47,8 @@ OUT = "out"
 TABLES = ("serve", "container", "key")
 ELSEWHERE = (
     "stream", "files", "count", "dispatcher", "ledger", "ledger_file", "broker", "broker_file", "temporal",
-    "namespace", "temporal_namespace", "payloads", "shared", "prefix",
+    "namespace", "temporal_namespace", "temporal_tls", "payloads", "shared", "prefix",
+    "lease", "scratch",
 )  # fmt: skip
 """Keys of the same file that other commands read."""
 

@@ -202,6 +202,13 @@ class FilesConfig(WorkConfig):
         example="keys.ini",
         text="file with the keys of s3:// and az:// paths; default: the environment",
     )
+    shared: bool = _option(
+        read_flag,
+        "false",
+        example="true",
+        text="the folders are there under the same name on all machines that work",
+        is_flag=True,
+    )
     capacity: int = _option(read_positive_size, "10MB", example="10MB", text="bytes that a bucket holds at most")
     strategy: str | Callable[..., object] = _option(
         read_strategy, "auto", example="auto", text=f"one of {', '.join(STRATEGY_NAMES)}, or package.module:function"

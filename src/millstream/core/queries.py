@@ -138,3 +138,8 @@ class ReadMeta(Query[str | None]):
     """A value stored by SetMeta. Result: str or None."""
 
     key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTime(Query[float]):
+    """The time by the ledger's own clock, in seconds since the Unix epoch: what all machines can agree on."""

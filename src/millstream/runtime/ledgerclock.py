@@ -36,36 +36,36 @@ class LedgerClock:
         self._ask = ask
         self._ahead_s = 0.0
         self._latest = 0.0
+        self._is_told = False
 
     async def adjust(self) -> float:
-        """Ask once; returns how far the ledger's clock is ahead of the wall clock of this machine, in seconds."""
+        """Ask once; returns how far the ledger's clock is ahead of the one of this machine, in seconds.
+
+        Tells people, once, when that is too much.
+        """
         began = self._own.now()
         theirs = await self._ask()
         self._ahead_s = theirs - (began + self._own.now()) / 2
+        is_off = abs(self._ahead_s) > SKEW_S
+        if is_off and not self._is_told:
+            way = "behind" if self._ahead_s > 0 else "ahead of"
+            line = "the clock of this machine is %.1f s %s the ledger's, whose time is used; set the clock by NTP"
+            log.warning(line, abs(self._ahead_s), way)
+        self._is_told = is_off
         return self._ahead_s
 
     async def follow(self) -> None:
-        """Ask again and again, until cancelled; tells when this machine's clock is off."""
-        is_told = False
+        """Ask again and again, until cancelled."""
         while True:
-            ahead_s = await self._patiently_adjust()
-            if abs(ahead_s) > SKEW_S and not is_told:
-                way = "behind" if ahead_s > 0 else "ahead of"
-                log.warning(
-                    "the clock of this machine is %.1f s %s the ledger's, whose time is used; set the clock by NTP",
-                    abs(ahead_s),
-                    way,
-                )
-            is_told = abs(ahead_s) > SKEW_S
             await self._own.sleep_until(self._own.now() + AGAIN_S)
+            await self._patiently_adjust()
 
-    async def _patiently_adjust(self) -> float:
+    async def _patiently_adjust(self) -> None:
         """Adjust; while the ledger is away this machine goes on by what it knew."""
         try:
-            return await self.adjust()
+            await self.adjust()
         except LedgerUnreachableError as error:
             log.warning("%s", error)
-            return self._ahead_s
 
     def now(self) -> float:
         """See ports.Clock."""

@@ -26,7 +26,7 @@ from typing import IO
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Job, Kind
-from millstream.core.queries import ReadBatches
+from millstream.core.queries import ReadBatches, ReadMeta
 from millstream.core.rows import BatchRow
 from millstream.errors import MillstreamError, ObjectMissingError, SpoolDamagedError, StoreUnavailableError
 from millstream.ports import Ledger, Pool
@@ -44,6 +44,28 @@ log = logging.getLogger("millstream")
 def payload_name(space: str, *, batch_id: str) -> str:
     """The name of the object that holds the records of a minibatch."""
     return f"{FOLDER}/{space}/{batch_id}"
+
+
+class Spaces:
+    """Remembers the spaces of streams, which the ledger knows from the first start of their engine on."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known: dict[str, str] = {}
+
+    async def of(self, pipeline: str) -> str:
+        """The space of a stream, "" while it has none."""
+        if pipeline not in self._known:
+            found = await self._ledger.read(ReadMeta(key=space_key(pipeline)))
+            if found is None:
+                return ""
+            self._known[pipeline] = found
+        return self._known[pipeline]
+
+
+def space_key(pipeline: str) -> str:
+    """The `ReadMeta` key of the space of a stream."""
+    return f"space of {pipeline}"
 
 
 class PayloadKeeper:
@@ -95,11 +117,11 @@ class PayloadKeeper:
 
 
 class ReferringPool:
-    """The worker's side: a pool that is told where the records of minibatches are."""
+    """The worker's side, for one stream: a pool that is told where the records of minibatches are."""
 
-    def __init__(self, pool: Pool, *, space: str) -> None:
+    def __init__(self, pool: Pool, *, ledger: Ledger) -> None:
         self._pool = pool
-        self._space = space
+        self._spaces = Spaces(ledger)
 
     async def start(self) -> None:
         """See `Pool`."""
@@ -107,7 +129,7 @@ class ReferringPool:
 
     async def run(self, job: Job, *, alone: bool = False) -> AttemptResult:
         """See `Pool`."""
-        name = payload_name(self._space, batch_id=job.id)
+        name = payload_name(await self._spaces.of(job.pipeline), batch_id=job.id)
         return await self._pool.run(replace(job, log=name, ranges=()), alone=alone)
 
     async def stop(self) -> None:
@@ -157,25 +179,26 @@ class WithPayload:
 class PayloadRemover:
     """A listener of a worker's events that deletes the records of batches that are over, in the background."""
 
-    def __init__(self, pipelines: Sequence[str], *, space: str, store: Store) -> None:
+    def __init__(self, pipelines: Sequence[str], *, ledger: Ledger, store: Store) -> None:
         self._pipelines = frozenset(pipelines)
-        self._space = space
+        self._spaces = Spaces(ledger)
         self._store = store
-        self._names: asyncio.Queue[str] = asyncio.Queue()
+        self._over: asyncio.Queue[AttemptEnded] = asyncio.Queue()
 
     def __call__(self, event: Event) -> None:
         """Note what is over; called in the event loop."""
         if isinstance(event, AttemptEnded) and event.state in OVER and event.pipeline in self._pipelines:
-            self._names.put_nowait(payload_name(self._space, batch_id=event.batch_id))
+            self._over.put_nowait(event)
 
     async def run(self) -> None:
         """Delete until cancelled; what cannot be deleted now is left to the engine."""
         while True:
-            name = await self._names.get()
+            event = await self._over.get()
             try:
+                name = payload_name(await self._spaces.of(event.pipeline), batch_id=event.batch_id)
                 await asyncio.to_thread(self._store.delete, name)
             except MillstreamError as error:
-                log.warning("%s: is left for now: %s", name, error)
+                log.warning("%s: its records are left in the store for now: %s", event.batch_id, error)
 
 
 class _Checked:

@@ -111,6 +111,7 @@ class RemoteWorker:
         self._nothing_in_hand = asyncio.Event()
         self._nothing_in_hand.set()
         self._unknown: set[str] = set()
+        self._is_closed = False
 
     @property
     def in_hand(self) -> int:
@@ -126,11 +127,12 @@ class RemoteWorker:
     async def drain(self, *, limit_s: float) -> None:
         """Let what is in hand end; after `limit_s` seconds it is ended, and given back uncharged.
 
-        No further ring may come: stop the bells first.
+        Stop the bells first: what is rung for afterwards is left to others.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._nothing_in_hand.wait()
+        self._is_closed = True
         for held in self._in_hand.values():
             held.end()
         await self._nothing_in_hand.wait()
@@ -146,10 +148,12 @@ class RemoteWorker:
             await claimed()
             return await self._look(ring)
         bench = self._benches.get(ring.pipeline)
-        if bench is None:
+        if bench is None or self._is_closed:
             await claimed()
-            self._wonder(ring.pipeline)
-            return Worked(state=None)
+            if bench is None:
+                self._wonder(ring.pipeline)
+                return Worked(state=None)
+            return Worked(state=State.READY, ready=(ring,))
         job = await self._claim(ring)
         if job is None:
             await claimed()
@@ -168,7 +172,7 @@ class RemoteWorker:
         row = await self._read(ReadIngestion(message_id=ring.message_id))
         if row is None or row.ended_at is not None:
             return Worked(state=None, is_over=True)
-        ready = await self._read(ReadReady(message_id=ring.message_id, limit=ALL_READY))
+        ready = await self._read(ReadReady(message_id=ring.message_id, at=self._clock.now(), limit=ALL_READY))
         is_worked = row.planned_all and row.chunks_done + row.chunks_failed == row.chunks_planned
         return Worked(state=None, ready=rings_of(ready), is_over=is_worked and not ready)
 
@@ -204,7 +208,7 @@ class RemoteWorker:
     # --- one attempt --------------------------------------------------------------------------------------------
 
     async def _hold(self, job: Job, bench: Bench, claimed: Callable[[], Awaitable[None]]) -> Worked:
-        held = self._in_hand[job.id, job.fence] = _Held(job=job)
+        held = self._in_hand[job.id, job.fence] = _Held(job=job, is_ended=self._is_closed)
         self._nothing_in_hand.clear()
         self._events.emit(BatchClaimed(pipeline=job.pipeline, batch_id=job.id, attempt=job.attempt))
         try:

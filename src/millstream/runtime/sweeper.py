@@ -164,7 +164,7 @@ class Sweeper:
     # --- ringing ------------------------------------------------------------------------------------------------
 
     async def _ring_for_ready(self, now: float) -> None:
-        rows = await self._ledger.read(ReadReady(limit=LIMIT))
+        rows = await self._ledger.read(ReadReady(at=now, limit=LIMIT))
         self._batches = {row.batch_id: self._batches.get(row.batch_id) or self._first_seen(row, now) for row in rows}
         due = [row for row in rows if self._batches[row.batch_id].due_at <= now]
         if not due:
@@ -204,7 +204,7 @@ class Sweeper:
             await self._request(message_id)
             return
         await self._ledger.do(Queue(message_id=message_id, at=now))
-        await self._ring(rings_of(await self._ledger.read(ReadReady(message_id=message_id))))
+        await self._ring(rings_of(await self._ledger.read(ReadReady(message_id=message_id, at=now))))
 
     # --- telling what is waited for -----------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class Sweeper:
         if not self._is_told:
             log.warning("%s; what is ready waits", error)
             self._is_told = True
-        waiting = await self._ledger.read(ReadReady(limit=LIMIT))
+        waiting = await self._ledger.read(ReadReady(at=now, limit=LIMIT))
         ids = [each.message_id for each in rings_of(waiting)] + list(self._requests)
         for message_id in dict.fromkeys(each for each in ids if each is not None):
             if self._held_up.get(message_id) != str(error):

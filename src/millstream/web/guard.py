@@ -9,6 +9,7 @@ traceback.
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -31,6 +32,8 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+_HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::\d*)?", flags=re.ASCII)
 
 log = logging.getLogger("millstream")
 
@@ -114,8 +117,8 @@ def _check_host(headers: Headers, *, known: Iterable[str] | None) -> None:
     if known is None:
         return
     host = headers.get("host", "").lower()
-    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    if name not in known:
+    parts = _HOST.fullmatch(host)
+    if parts is None or parts["name"] not in known:
         raise ProblemError(
             HTTPStatus.MISDIRECTED_REQUEST,
             kind="wrong-host",

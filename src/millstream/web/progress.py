@@ -30,20 +30,21 @@ def pace(row: IngestionRow, *, recent: Sequence[ChunkRow], now_s: float) -> Pace
     if row.started_at is None:
         return Pace()
     if row.status in ENDED:
-        took_s = (row.ended_at or now_s) - row.started_at
+        took_s = (now_s if row.ended_at is None else row.ended_at) - row.started_at
         return Pace(records_per_s=_per_s(row.records_published, took_s))
     if row.status is not Status.RUNNING:
         return Pace()
-    records, size_bytes, seconds = _lately(row, recent=recent, now_s=now_s)
+    records, size_bytes, seconds = _lately(row, started_at=row.started_at, recent=recent, now_s=now_s)
     bytes_per_s = _per_s(size_bytes, seconds)
     left = None if row.found is None else max(0, row.found.size_bytes - row.found.head.start - row.bytes_done)
     eta_s = left / bytes_per_s if bytes_per_s and left is not None else None
     return Pace(records_per_s=_per_s(records, seconds), eta_s=eta_s)
 
 
-def _lately(row: IngestionRow, *, recent: Sequence[ChunkRow], now_s: float) -> tuple[int, int, float]:
+def _lately(
+    row: IngestionRow, *, started_at: float, recent: Sequence[ChunkRow], now_s: float
+) -> tuple[int, int, float]:
     """Records, bytes and seconds that the rates are made of."""
-    started_at = row.started_at or now_s
     ended = [(chunk.finished_at, chunk) for chunk in recent if chunk.finished_at is not None]
     new = [(at, chunk) for at, chunk in ended if at >= now_s - WINDOW_S]
     if not new:

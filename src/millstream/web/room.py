@@ -20,6 +20,8 @@ from millstream.web.settings import WebSettings
 from millstream.web.streams import Streams
 
 CALLER = "caller"
+STREAM_SHARE = 4
+"""One key has at most one part in so many of the streams."""
 
 
 class Room:
@@ -43,6 +45,7 @@ class Room:
         self.streams = Streams(
             service.ledger,
             limit=settings.streams,
+            limit_each=max(1, settings.streams // STREAM_SHARE) if settings.keys else settings.streams,
             every_s=settings.look_every_s,
             heartbeat_s=settings.heartbeat_s,
             closing=self.closing,
@@ -75,5 +78,5 @@ def room_of(request: Request) -> Room:
 
 
 async def caller_of(request: Request) -> Caller:
-    """Who made this request; the gate has found out. (Async, or it would cost a thread.)"""
+    """Who made this request, as the gate has found out; async, or it would cost a thread."""
     return cast("Caller", request.scope[CALLER])

@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import errno
 import json
+import logging
 import resource
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -33,6 +34,10 @@ BACKLOG = 2048
 HEAD_BYTES = 32_768
 FILES_BESIDE = 512
 """File descriptors that are left for the ledger, workers, stores and sinks."""
+
+
+log = logging.getLogger("millstream.web")
+log.setLevel(logging.ERROR)  # what strangers send is no warning
 
 
 class WebServer:
@@ -126,42 +131,57 @@ _NO_HTTP = _raw(
 )
 
 
-def _protocol(connections: int) -> type[H11Protocol]:
-    """The protocol of servers with so many connections."""
+class _Bounded(H11Protocol):
+    """One connection; a subclass says how many there may be."""
 
-    class Bounded(H11Protocol):
-        """See above."""
+    most = 0
+    _is_refused = False
+    _slow: asyncio.TimerHandle | None = None
 
-        _is_refused = False
-        _slow: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = log
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base has it
-            super().connection_made(transport)
-            self._is_refused = len(self.connections) > connections
-            self._slow = self.loop.call_later(REQUEST_S, transport.abort)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base has it
+        super().connection_made(transport)
+        self._is_refused = len(self.connections) > self.most
+        self._be_quick()
 
-        def data_received(self, data: bytes) -> None:
-            if self._is_refused:
-                if not self.transport.is_closing():
-                    self.transport.write(_FULL)
-                    self.transport.close()
-                return
-            super().data_received(data)
-            is_asked = self.cycle is not None and not self.cycle.response_complete
-            if is_asked and self._slow is not None:
-                self._slow.cancel()
-                self._slow = None
-            elif not is_asked and self._slow is None:
-                self._slow = self.loop.call_later(REQUEST_S, self.transport.abort)
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            self._end_with(_FULL)
+            return
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._take_time()
+        else:
+            self._be_quick()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._slow is not None:
-                self._slow.cancel()
-            super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._take_time()
+        super().connection_lost(exc)
 
-        def send_400_response(self, msg: str) -> None:
-            del msg
-            self.transport.write(_NO_HTTP)
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._end_with(_NO_HTTP)
+
+    def _end_with(self, answer: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(answer)
             self.transport.close()
 
-    return Bounded
+    def _be_quick(self) -> None:
+        """A whole request has to be there soon."""
+        if self._slow is None:
+            self._slow = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _take_time(self) -> None:
+        """It is there, or nobody waits for it any more."""
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+
+def _protocol(connections: int) -> type[H11Protocol]:
+    """The protocol of servers with so many connections."""
+    return type("Bounded", (_Bounded,), {"most": connections})

@@ -8,6 +8,7 @@ tells both sides that the other is there.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -68,25 +69,34 @@ class EventStream(StreamingResponse):
 
 
 class Streams:
-    """The open streams; `limit` of them at most."""
+    """The open streams: at most `limit` of them, `limit_each` of one caller."""
 
     def __init__(
-        self, ledger: Ledger, *, limit: int, every_s: float, heartbeat_s: float, closing: asyncio.Event
+        self,
+        ledger: Ledger,
+        *,
+        limit: int,
+        limit_each: int,
+        every_s: float,
+        heartbeat_s: float,
+        closing: asyncio.Event,
     ) -> None:
         self._ledger = ledger
         self._limit = limit
+        self._limit_each = limit_each
         self._every_s = every_s
         self._heartbeat_s = heartbeat_s
         self._closing = closing
-        self.open = 0
+        self._open = Counter[str]()
 
-    def of_job(self, message_id: str, *, after: int) -> EventStream:
+    def of_job(self, message_id: str, *, after: int, caller: Caller) -> EventStream:
         """The events of one job, to its end; raises the problem of too many streams."""
-        return self._start(self._events(message_id, after=after, wanted=_all, ends=self._is_over(message_id)))
+        pieces = self._events(message_id, after=after, wanted=_all, ends=self._is_over(message_id))
+        return self._start(pieces, caller=caller)
 
     def of_all(self, *, after: int, caller: Caller) -> EventStream:
         """The events of all jobs that a caller sees, until one side goes."""
-        return self._start(self._events(None, after=after, wanted=self._seen_by(caller), ends=_never))
+        return self._start(self._events(None, after=after, wanted=self._seen_by(caller), ends=_never), caller=caller)
 
     async def newest(self) -> int:
         """The number of the newest event, 0 when there is none.
@@ -106,14 +116,22 @@ class Streams:
     async def _is_any_behind(self, number: int) -> bool:
         return bool(await self._ledger.read(ReadIngestionEvents(message_id=None, after=number, limit=1)))
 
-    def _start(self, pieces: AsyncIterator[str]) -> EventStream:
-        if self.open >= self._limit:
-            raise busy(f"expected at most {self._limit} event streams at once, found more", after_s=5)
-        self.open += 1
-        return EventStream(pieces, release=self._one_less)
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return self._open.total()
 
-    def _one_less(self) -> None:
-        self.open -= 1
+    def _start(self, pieces: AsyncIterator[str], *, caller: Caller) -> EventStream:
+        own = self._open[caller.principal]
+        if self.open >= self._limit or own >= self._limit_each:
+            limit = self._limit_each if own >= self._limit_each else self._limit
+            raise busy(f"expected at most {limit} event streams at once, found as many", after_s=5)
+        self._open[caller.principal] += 1
+        return EventStream(pieces, release=lambda: self._release(caller))
+
+    def _release(self, caller: Caller) -> None:
+        self._open[caller.principal] -= 1
+        self._open += Counter()  # forgets who has none
 
     async def _events(
         self,

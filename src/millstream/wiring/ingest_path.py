@@ -8,66 +8,43 @@ on; one that failed or was cancelled, or whose output is gone, is done anew, in 
 import asyncio
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 from millstream.adapters.sqlite import SqliteLedger
-from millstream.config.ingesting import IngestConfig, dialect_of
 from millstream.core.exits import Exit
 from millstream.core.ingestion import (
     Act,
     Action,
-    Compression,
     FileSpec,
     IngestionRow,
-    OnChange,
+    ReadChunks,
     ReadIngestion,
     ReadIngestions,
     ReadRejects,
     RejectRow,
     Status,
 )
-from millstream.core.model import FileRef
-from millstream.core.splitting import Policy
-from millstream.errors import ConfigurationError, InvalidValueError
-from millstream.ingest.accepting import path_message_id
+from millstream.core.lifecycle import State
 from millstream.ports import Ledger
 from millstream.runtime.events import Listener
 from millstream.wiring.engine import LEDGER, stop_on_signals
 from millstream.wiring.ingest import EmbeddedIngest, IngestSettings
-from millstream.wiring.sinks import SinkAddress, clear_parts, read_sink
+from millstream.wiring.ingest_job import PathJob
+from millstream.wiring.sinks import clear_parts
 
 LOOK_EVERY_S = 0.1
 REJECTS_SHOWN = 10
+MOST_GOING = 100_000
 GOING = (Status.ACCEPTED, Status.QUEUED, Status.RUNNING, Status.PAUSED)
 
 Watch = Callable[[IngestionRow], None]
 """Told a few times a second how far an ingestion is."""
 
 log = logging.getLogger("millstream")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathJob:
-    """What `millstream ingest PATH` is to do: `version` of `path`, as `spec` says, into `sink`."""
-
-    path: Path
-    version: str
-    spec: FileSpec
-    sink: SinkAddress
-    workers: int
-
-    def turn(self, number: int) -> FileSpec:
-        """The spec of the n-th time that this is done, from 0."""
-        return replace(self.spec, message_id=path_message_id(self.spec, version=self.version, turn=number))
-
-    @property
-    def has_output(self) -> bool:
-        """Whether what a finished run left is still there, as far as can be told."""
-        return self.sink.file is None or self.sink.file.exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,82 +60,6 @@ class PathReport:
     size_bytes: int
 
 
-def read_job(path: str, config: IngestConfig) -> PathJob:
-    """Look at file and settings; raises ConfigurationError with all that is wrong, before anything is touched."""
-    problems: list[str] = []
-    resolved, version = Path(path), ""
-    sink = SinkAddress(shown="", full="")
-    try:
-        resolved, version = _find(path)
-    except InvalidValueError as error:
-        problems.append(str(error))
-    try:
-        sink = read_sink(config.to, one_per_message=config.one_per_message, is_file=True)
-        _check_output(sink, path=resolved)
-    except InvalidValueError as error:
-        problems.append(str(error))
-    try:
-        dialect = dialect_of(config, name=resolved.name)
-    except (ConfigurationError, InvalidValueError) as error:
-        problems += str(error).splitlines() if version else []
-    if problems:
-        raise ConfigurationError(problems)
-    spec = FileSpec(
-        message_id="",
-        container=str(resolved.parent),
-        name=resolved.name,
-        sink=sink.shown,
-        dialect=dialect,
-        policy=Policy(config.policy),
-        chunk_bytes=min(config.chunk, config.max_record),
-        compression=Compression(config.compression),
-        on_change=OnChange(config.on_change),
-    )
-    return PathJob(path=resolved, version=version, spec=spec, sink=sink, workers=config.workers)
-
-
-def _find(path: str) -> tuple[Path, str]:
-    """The file with links resolved, and its version; raises InvalidValueError."""
-    try:
-        return _opened(path)
-    except InvalidValueError:
-        raise
-    except OSError as error:
-        raise _wrong_path(f"{path}: {error.strerror or error}") from None
-    except (ValueError, RuntimeError):  # a NUL in the name; links that go round in a circle
-        raise _wrong_path(path) from None
-
-
-def _opened(path: str) -> tuple[Path, str]:
-    resolved = Path(path).resolve(strict=True)
-    if not resolved.is_file():  # a pipe is not even opened
-        raise _wrong_path(f"{path}: {'a folder' if resolved.is_dir() else 'no file, but a device or pipe'}")
-    with resolved.open("rb") as file:
-        found = os.fstat(file.fileno())
-    reference = FileRef(path="", size_bytes=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
-    return resolved, reference.version
-
-
-def _wrong_path(found: str) -> InvalidValueError:
-    return InvalidValueError(name="path", expected="a file that can be read", found=found)
-
-
-def _check_output(sink: SinkAddress, *, path: Path) -> None:
-    """Raise InvalidValueError when the output is a file that cannot be written."""
-    output = sink.file
-    if output is None:
-        return
-    expected = "a file that can be written"
-    if not output.parent.is_dir():
-        raise InvalidValueError(name="to", expected=expected, found=f"{output}: there is no folder {output.parent}")
-    if output.exists() and not output.is_file():
-        raise InvalidValueError(name="to", expected=expected, found=f"{output}: not a file")
-    if not os.access(output.parent, os.W_OK | os.X_OK):
-        raise InvalidValueError(name="to", expected=expected, found=f"{output}: {output.parent} cannot be written")
-    if output.resolve() == path:
-        raise InvalidValueError(name="to", expected="another file than the one that is read", found=str(output))
-
-
 def ingest_path(
     job: PathJob, *, state: Path, listeners: Sequence[Listener] = (), watch: Watch, is_quiet: bool = False
 ) -> PathReport:
@@ -172,9 +73,19 @@ def ingest_path(
     settings = IngestSettings(state=state, sinks=(job.sink,), workers=job.workers)
     with EmbeddedIngest(settings, listeners=listeners, is_quiet=is_quiet) as ingest:
         report = asyncio.run(_ingest(job, ingest=ingest, watch=watch))
-    if report.row.ended_at is not None:
+    if report.exit is not Exit.KEPT:
         clear_parts(job.sink.shown)
     return report
+
+
+class _Next(Enum):
+    """What is to be done about an ingestion."""
+
+    ACCEPT = "accept"
+    GO_ON = "go on"
+    RETRY = "retry"
+    NOTHING = "nothing"
+    ANEW = "anew"
 
 
 async def _look(job: PathJob, *, state: Path) -> PathReport | None:
@@ -184,21 +95,22 @@ async def _look(job: PathJob, *, state: Path) -> PathReport | None:
         return None
     ledger = SqliteLedger(path, inline=True)
     try:
-        _, row = await _current(job, ledger=ledger)
-        if row is None or not _is_finished(row):
+        _, row, following = await _current(job, ledger=ledger)
+        if row is None or following is not _Next.NOTHING:
             return None
         return await _report(row, ledger=ledger, was_finished=True)
     finally:
         await ledger.close()
 
 
-async def _current(job: PathJob, *, ledger: Ledger) -> tuple[FileSpec, IngestionRow | None]:
-    """The ingestion to look at or to go on with; its row is None if it has to be accepted."""
+async def _current(job: PathJob, *, ledger: Ledger) -> tuple[FileSpec, IngestionRow | None, _Next]:
+    """The ingestion to look at, to go on with or to accept."""
     for number in itertools.count():
         spec = job.turn(number)
         row = await _followed(spec.message_id, ledger=ledger)
-        if row is None or not _is_over(row, has_output=job.has_output):
-            return spec, row
+        following = _Next.ACCEPT if row is None else await _next(row, job=job, ledger=ledger)
+        if following is not _Next.ANEW:
+            return spec, row, following
     raise AssertionError("there is no end to numbers")
 
 
@@ -210,55 +122,54 @@ async def _followed(message_id: str, *, ledger: Ledger) -> IngestionRow | None:
     return row
 
 
-def _is_over(row: IngestionRow, *, has_output: bool) -> bool:
-    """Whether an ingestion ended in a way that another turn has to make good."""
+async def _next(row: IngestionRow, *, job: PathJob, ledger: Ledger) -> _Next:
     if row.status in GOING:
-        return False
+        return _Next.GO_ON
     if row.status is Status.CANCELLED:
-        return True
-    if row.status is Status.FAILED:
-        return not (row.chunks_failed or row.records_rejected)
-    return not has_output
-
-
-def _is_finished(row: IngestionRow) -> bool:
-    """Whether there is nothing left to do: no chunk that failed could be tried again."""
-    return row.status not in GOING and row.chunks_failed == 0
+        return _Next.ANEW
+    dead = await ledger.read(ReadChunks(message_id=row.spec.message_id, states=(State.DEAD,), limit=1))
+    if dead:
+        return _Next.RETRY
+    if row.status is Status.FAILED:  # every record rejected is an answer; anything else may have been mended
+        return _Next.NOTHING if row.records_rejected and not row.chunks_failed else _Next.ANEW
+    return _Next.NOTHING if job.has_output else _Next.ANEW
 
 
 async def _ingest(job: PathJob, *, ingest: EmbeddedIngest, watch: Watch) -> PathReport:
     began = time.monotonic()
     await ingest.start()
-    stopping = asyncio.Event()
-    stop_on_signals(stopping.set)
     try:
-        row = await _begin(job, ingest=ingest)
-        before = row
-        following = asyncio.ensure_future(_follow(row.spec.message_id, ingest=ingest, watch=watch))
-        waits = {following, asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(ingest.watch())}
-        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits - done:
-            wait.cancel()
-        for wait in done:
-            wait.result()
-        if not following.done():
-            log.info("stopping: chunks that are being worked are finished, the next run goes on")
-    finally:
+        before = await _begin(job, ingest=ingest)
+        await _work(before, ingest=ingest, watch=watch)
         await ingest.drain()
-    try:
-        row = await _followed(row.spec.message_id, ledger=ingest.ledger) or row
+        row = await _followed(before.spec.message_id, ledger=ingest.ledger) or before
         watch(row)
         report = await _report(row, ledger=ingest.ledger, was_finished=False)
     finally:
         await ingest.stop()
-    is_kept = report.row.ended_at is None or not _is_in_place(report.row, job=job)
+    is_kept = row.ended_at is None or not _is_in_place(row, job=job)
     return replace(
         report,
         exit=Exit.KEPT if is_kept else report.exit,
         seconds=time.monotonic() - began,
-        records=max(0, report.row.records_published - before.records_published),
-        size_bytes=max(0, report.row.bytes_done - before.bytes_done),
+        records=max(0, row.records_published - before.records_published),
+        size_bytes=max(0, row.bytes_done - before.bytes_done),
     )
+
+
+async def _work(row: IngestionRow, *, ingest: EmbeddedIngest, watch: Watch) -> None:
+    """Let it be worked until it ended, or a signal came."""
+    stopping = asyncio.Event()
+    stop_on_signals(stopping.set)
+    following = asyncio.ensure_future(_follow(row.spec.message_id, ingest=ingest, watch=watch))
+    waits = {following, asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(ingest.watch())}
+    done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits - done:
+        wait.cancel()
+    for wait in done:
+        wait.result()
+    if not following.done():
+        log.info("stopping: chunks that are being worked are finished, the next run goes on")
 
 
 def _is_in_place(row: IngestionRow, *, job: PathJob) -> bool:
@@ -269,13 +180,13 @@ def _is_in_place(row: IngestionRow, *, job: PathJob) -> bool:
 async def _begin(job: PathJob, *, ingest: EmbeddedIngest) -> IngestionRow:
     """Accept the ingestion, or go on with it."""
     ledger = ingest.ledger
-    spec, row = await _current(job, ledger=ledger)
+    spec, row, following = await _current(job, ledger=ledger)
     if job.sink.file is not None:
         await _cancel_others(spec, ledger=ledger, at=ingest.clock.now())
     if row is None:
         await ingest.accept(spec)
         row = await ledger.read(ReadIngestion(message_id=spec.message_id))
-    elif row.status not in GOING:
+    elif following is _Next.RETRY:
         log.info("%s: trying again what failed", row.spec.message_id)
         await ledger.do(Act(message_id=row.spec.message_id, action=Action.RETRY, at=ingest.clock.now()))
         ingest.ring()
@@ -288,7 +199,7 @@ async def _begin(job: PathJob, *, ingest: EmbeddedIngest) -> IngestionRow:
 
 async def _cancel_others(spec: FileSpec, *, ledger: Ledger, at: float) -> None:
     """An ingestion into the same file, of an earlier version or with other settings, must not replace this one's."""
-    for other in await ledger.read(ReadIngestions(statuses=GOING)):
+    for other in await ledger.read(ReadIngestions(statuses=GOING, limit=MOST_GOING)):
         if other.spec.sink == spec.sink and other.spec.message_id != spec.message_id:
             log.warning("%s: cancelled, because this one writes the same file", other.spec.message_id)
             await ledger.do(Act(message_id=other.spec.message_id, action=Action.CANCEL, at=at))

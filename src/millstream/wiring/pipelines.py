@@ -11,14 +11,19 @@ from millstream.core.minibatch import Limits
 from millstream.core.packing import CostModel
 from millstream.core.retry import RetryPolicy
 from millstream.core.terms import Terms
+from millstream.errors import ConfigurationError
 from millstream.ports import Clock, Ledger
+from millstream.ports.bell import Bell
+from millstream.ports.store import Store
 from millstream.runtime.dispatch import WorkSettings
 from millstream.runtime.engine import MakeIntake, Pipeline
 from millstream.runtime.events import Events
 from millstream.runtime.files import FilesIntake, FilesSettings
 from millstream.runtime.janitor import Kept
 from millstream.runtime.nursery import Nursery
+from millstream.runtime.payload import PayloadKeeper
 from millstream.runtime.pool import HostPool
+from millstream.runtime.ringer import Ringer
 from millstream.runtime.stream import StreamIntake, StreamSettings
 from millstream.runtime.summary import Tallies
 from millstream.wiring.inputs import schedule_of, source_of, strategy_of
@@ -26,15 +31,25 @@ from millstream.wiring.objects import lister_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """How batches get worked on other machines: who is rung, and where the records of streams are put."""
+
+    bell: Bell
+    payloads: Store | None
+    space: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What all pipelines share."""
+    """What all pipelines share; batches are worked by hosts of `nursery`, or `elsewhere`."""
 
     state: Path
     ledger: Ledger
     clock: Clock
     events: Events
-    nursery: Nursery
     tallies: Tallies
+    nursery: Nursery | None = None
+    elsewhere: Elsewhere | None = None
 
 
 def stream_pipeline(stream: StreamConfig, engine: EngineConfig, parts: Parts, kept: list[Kept]) -> Pipeline:
@@ -68,7 +83,11 @@ def stream_pipeline(stream: StreamConfig, engine: EngineConfig, parts: Parts, ke
             key_reader=json_key_reader(stream.key) if stream.key else None,
         )
 
-    return _pipeline(stream, _work_settings(stream, stream.name), parts, make_intake)
+    work = _work_settings(stream, stream.name)
+    if parts.elsewhere is not None:
+        ringer = _stream_ringer(stream, spool, parts, parts.elsewhere)
+        return Pipeline(work=work, pool=None, make_intake=make_intake, dispatching=ringer)
+    return _pipeline(stream, work, parts, make_intake)
 
 
 def files_pipeline(files: FilesConfig, engine: EngineConfig, parts: Parts) -> Pipeline:
@@ -81,6 +100,9 @@ def files_pipeline(files: FilesConfig, engine: EngineConfig, parts: Parts) -> Pi
 
     # Writers live by the real clock, so a file that changed settles by it.
     work = replace(_work_settings(files, files.name), resettle_s=files.settle * parts.clock.speed)
+    if parts.elsewhere is not None:
+        ringer = _ringer(files.name, parts, parts.elsewhere, keeper=None)
+        return Pipeline(work=work, pool=None, make_intake=make_intake, dispatching=ringer)
     return _pipeline(files, work, parts, make_intake)
 
 
@@ -95,18 +117,43 @@ def _work_settings(work: WorkConfig, name: str) -> WorkSettings:
 
 
 def _pipeline(work: WorkConfig, settings: WorkSettings, parts: Parts, make_intake: MakeIntake) -> Pipeline:
-    return Pipeline(
-        work=settings,
-        pool=HostPool(
-            parts.nursery,
-            name=settings.pipeline,
-            slots=work.workers,
-            processes=work.processes,
-            timeout_s=work.timeout,
-            speed=parts.clock.speed,
-            max_host_bytes=work.max_host,
-        ),
-        make_intake=make_intake,
+    if parts.nursery is None:
+        raise ValueError(f"{settings.pipeline}: expected a nursery, or somewhere else to have batches worked")
+    pool = host_pool(work, settings.pipeline, nursery=parts.nursery, speed=parts.clock.speed)
+    return Pipeline(work=settings, pool=pool, make_intake=make_intake)
+
+
+def host_pool(work: WorkConfig, name: str, *, nursery: Nursery, speed: float = 1.0) -> HostPool:
+    """The worker hosts of a pipeline."""
+    return HostPool(
+        nursery,
+        name=name,
+        slots=work.workers,
+        processes=work.processes,
+        timeout_s=work.timeout,
+        speed=speed,
+        max_host_bytes=work.max_host,
+    )
+
+
+def _stream_ringer(stream: StreamConfig, spool: SegmentSpool, parts: Parts, elsewhere: Elsewhere) -> Ringer:
+    if elsewhere.payloads is None:
+        raise ConfigurationError([f"{stream.name}: payloads: expected a store that all workers reach, found none"])
+    keeper = PayloadKeeper(
+        stream.name, space=elsewhere.space, store=elsewhere.payloads, read=spool.read, ledger=parts.ledger
+    )
+    return _ringer(stream.name, parts, elsewhere, keeper=keeper)
+
+
+def _ringer(name: str, parts: Parts, elsewhere: Elsewhere, *, keeper: PayloadKeeper | None) -> Ringer:
+    return Ringer(
+        name,
+        bell=elsewhere.bell,
+        ledger=parts.ledger,
+        clock=parts.clock,
+        events=parts.events,
+        prepare=None if keeper is None else keeper.keep,
+        clean=None if keeper is None else keeper.clean,
     )
 
 

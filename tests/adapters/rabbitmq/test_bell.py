@@ -7,6 +7,7 @@ import pytest
 
 from millstream.adapters.rabbitmq.bell import RabbitBell
 from millstream.adapters.rabbitmq.workqueue import Broker
+from millstream.core.queueaddress import parse_broker
 from millstream.core.tasks import PIPELINE
 from millstream.testing.bell_suite import BellOutageSuite, BellSuite, MakeBell
 from servers.rabbitmq import OwnRabbitMQ, RabbitMQ
@@ -22,14 +23,14 @@ class TestRabbitBell(BellSuite):
     @pytest.fixture
     def make_bell(self, rabbitmq: RabbitMQ) -> MakeBell:
         prefix = rabbitmq.name()
-        return lambda: RabbitBell(Broker(url=rabbitmq.url), pipeline=PIPELINE, prefix=prefix)
+        return lambda: RabbitBell(Broker(server=parse_broker(rabbitmq.url)), pipeline=PIPELINE, prefix=prefix)
 
 
 @pytest.mark.slow
 class TestRabbitBellOutage(BellOutageSuite):
     @pytest.fixture
     def make_bell(self, own_rabbitmq: OwnRabbitMQ) -> MakeBell:
-        broker = Broker(url=own_rabbitmq.url)
+        broker = Broker(server=parse_broker(own_rabbitmq.url))
         asyncio.run(made(RabbitBell(broker, pipeline=PIPELINE)))
         own_rabbitmq.restart()  # a node that is killed while it makes a quorum queue never serves that queue again
         return lambda: RabbitBell(broker, pipeline=PIPELINE)

@@ -12,6 +12,7 @@ from adapters.rabbitmq.reading import messages_of
 from millstream.adapters.rabbitmq import RabbitSink
 from millstream.core.queueaddress import QueueAddress, parse_queue
 from millstream.errors import SinkRefusedError, SinkUnavailableError
+from millstream.ports.sink import Publication
 from millstream.testing.sink_suite import begun, expected, ids, publication, publish
 from servers.rabbitmq import OwnRabbitMQ, RabbitMQ
 
@@ -35,6 +36,17 @@ def sink(address: QueueAddress) -> Iterator[RabbitSink]:
 def seen(address: QueueAddress) -> list[str]:
     """The ids of all records in a queue."""
     return ids([line for message in messages_of(address) for line in message.body.splitlines()])
+
+
+def publish_at_last(sink: RabbitSink, chunk: Publication) -> None:
+    """Publish as the ledger has it done: again, when the server is not quite there yet."""
+    for left in reversed(range(5)):
+        try:
+            publish(sink, chunk)
+        except SinkUnavailableError:
+            assert left, "it never came back"
+        else:
+            return
 
 
 def kind(rabbitmq: RabbitMQ, queue: str) -> str:
@@ -92,7 +104,7 @@ def test_a_missing_queue_is_made(rabbitmq: RabbitMQ, sink: RabbitSink, address: 
     """Durable, and a quorum queue."""
     sink.check()
 
-    assert kind(rabbitmq, address.queue) == "queue true" or kind(rabbitmq, address.queue) == "quorum true"
+    assert kind(rabbitmq, address.queue) == "quorum True"
 
 
 def test_a_queue_of_another_kind_is_taken_as_it_is(rabbitmq: RabbitMQ, sink: RabbitSink, address: QueueAddress) -> None:
@@ -113,12 +125,10 @@ def test_a_queue_that_is_deleted_in_the_middle_is_told(
     rabbitmq: RabbitMQ, sink: RabbitSink, address: QueueAddress
 ) -> None:
     """Nothing is confirmed and lost; the next attempt makes the queue again."""
-    sink.check()
-    rabbitmq.control("delete_queue", address.queue)
     writer = begun(sink, publication())
     rabbitmq.control("delete_queue", address.queue)
+    writer.write(b'{"_id":"0123-abc:9999"}\n' * 2000, numbers=range(9999, 11999))
     with pytest.raises(SinkRefusedError, match="expected a queue of that name, found none"):
-        writer.write(b'{"_id":"0123-abc:9999"}\n' * 2000, numbers=range(9999, 11999))
         writer.commit()
 
     publish(sink, publication(attempt=2))
@@ -140,7 +150,7 @@ def test_a_wrong_password_is_told_and_not_shown(rabbitmq: RabbitMQ) -> None:
 def test_a_server_that_is_not_there_is_told() -> None:
     """At once, not after the time limit."""
     sink = RabbitSink(parse_queue("amqp://127.0.0.1:1/q"))
-    with pytest.raises(SinkUnavailableError, match="127.0.0.1:1"):
+    with pytest.raises(SinkUnavailableError, match=r"127\.0\.0\.1:1"):
         sink.open(publication())
     sink.close()
 
@@ -167,8 +177,8 @@ def test_a_server_that_is_frozen_ends_the_attempt(own_rabbitmq: OwnRabbitMQ) -> 
     sink = RabbitSink(address, target_bytes=20_000, limit_s=2.0)
     writer = begun(sink, publication())
     own_rabbitmq.freeze()
+    writer.write(b'{"_id":"0123-abc:9"}\n' * 2000, numbers=range(9999, 11999))
     with pytest.raises(SinkUnavailableError, match="no answer in time"):
-        writer.write(b'{"_id":"0123-abc:9"}\n' * 2000, numbers=range(9999, 11999))
         writer.commit()
     with pytest.raises(SinkUnavailableError):
         sink.check()
@@ -185,7 +195,7 @@ def test_a_server_that_is_frozen_ends_the_attempt(own_rabbitmq: OwnRabbitMQ) -> 
 def test_nothing_is_missing_after_the_server_was_killed(own_rabbitmq: OwnRabbitMQ) -> None:
     """What was not confirmed is sent again by the next attempt, over a new connection."""
     address = parse_queue(f"{own_rabbitmq.url}/out")
-    sink = RabbitSink(address, target_bytes=5_000)
+    sink = RabbitSink(address, target_bytes=5_000, limit_s=10.0)
     publish(sink, publication(seq=0))
     writer = begun(sink, publication(seq=1))
     own_rabbitmq.kill()
@@ -193,7 +203,7 @@ def test_nothing_is_missing_after_the_server_was_killed(own_rabbitmq: OwnRabbitM
         writer.commit()
     own_rabbitmq.start()
 
-    publish(sink, publication(seq=1, attempt=2))
+    publish_at_last(sink, publication(seq=1, attempt=2))
     sink.close()
 
     assert sorted(set(seen(address))) == expected(publication(seq=0), publication(seq=1))

@@ -9,12 +9,13 @@ import pytest
 pytest.importorskip("playwright", reason="could not import playwright")
 pytest.importorskip("fastapi", reason="could not import fastapi")
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from servers.chromium import Chromium
 from web.page.living import Mill
 
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")

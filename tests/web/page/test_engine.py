@@ -21,7 +21,7 @@ def test_pipelines_and_workers_are_shown(mill: Mill, open_page: Open) -> None:
     expect(card.get_by_role("heading")).to_have_text("ingest")
     expect(card.get_by_role("img")).to_have_attribute("aria-label", "3 ready, 1 running, 2 done")
     expect(page.get_by_role("img", name="1 worker busy of 4")).to_be_visible()
-    expect(page.get_by_role("region", name="Running batches, table").locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_role("region", name="Claimed batches, table").locator("tbody tr")).to_have_count(1)
 
 
 def test_a_dead_letter_is_retried(mill: Mill, open_page: Open) -> None:

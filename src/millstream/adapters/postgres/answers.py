@@ -157,3 +157,10 @@ async def _(query: queries.ReadNextDue, session: Session) -> Reply:
 async def _(query: queries.ReadMeta, session: Session) -> Reply:
     cursor = await session.send("read_meta", key=query.key)
     return lambda: first(cursor)
+
+
+@ask.register
+async def _(query: queries.ReadTime, session: Session) -> Reply:
+    del query
+    cursor = await session.send("read_time")
+    return lambda: first(cursor)

@@ -38,6 +38,7 @@ class Session:
         self.is_loud = False
         """Whether others may have something to do because of this transaction."""
         self._highest: dict[str, int] = {}
+        self._notes: list[Ask] = []
 
     async def send(self, name: str, /, inner: str = "", **values: object) -> Cursor:
         """Send a statement, with those of the named values that it mentions; `inner` is one to put into it."""
@@ -48,6 +49,18 @@ class Session:
         """Send a statement that steps ask for."""
         text, names = numbered_choice(ask.name, ask.chosen)
         return await self.send_text(text, *(ask.values[each] for each in names))
+
+    def note(self, note: Ask) -> None:
+        """Note an event of an ingestion, which is written down at the end: see `send_notes`."""
+        self._notes.append(note)
+
+    async def send_notes(self) -> None:
+        """Send what was noted, behind everything else, as it takes a lock that others need to commit."""
+        if self._notes:
+            await self.send("lock_events")
+        for note in self._notes:
+            await self.ask(note)
+        self._notes.clear()
 
     def pipeline(self) -> AbstractAsyncContextManager[object]:
         """What is sent in this context travels together, and was answered at its end."""

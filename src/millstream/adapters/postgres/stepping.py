@@ -21,10 +21,17 @@ async def carry_out(steps: Steps[Result], session: Session) -> Result:
 
 
 async def answers(asks: Sequence[Ask], session: Session) -> list[Rows]:
-    """The rows of each statement."""
+    """The rows of each statement; events are only noted down, to be sent at the end."""
     async with session.pipeline():
-        cursors = [await session.ask(each) for each in asks]
-    return [await rows_of(cursor) for cursor in cursors]
+        cursors = [await _send(each, session) for each in asks]
+    return [[] if cursor is None else await rows_of(cursor) for cursor in cursors]
+
+
+async def _send(ask: Ask, session: Session) -> Cursor | None:
+    if ask.name == "note":
+        session.note(ask)
+        return None
+    return await session.ask(ask)
 
 
 async def rows_of(cursor: Cursor) -> list[Row]:

@@ -111,7 +111,7 @@ class Writing:
             raise
         is_loud = session.is_loud or _is_loud(works, results)
         call = (self._channel, self._author) if is_loud else None
-        await _commit(connection, Doubt(number=number, results=results), call=call)
+        await _commit(session, connection, Doubt(number=number, results=results), call=call)
         return results
 
     async def took_place(self, connection: Connection, doubt: Doubt) -> bool:
@@ -198,9 +198,10 @@ async def _give_up(connection: Connection, error: Exception) -> None:
         raise RefusedError(error) from error
 
 
-async def _commit(connection: Connection, doubt: Doubt, *, call: tuple[str, str] | None) -> None:
+async def _commit(session: Session, connection: Connection, doubt: Doubt, *, call: tuple[str, str] | None) -> None:
     try:
         async with connection.pipeline():
+            await session.send_notes()
             if call is not None:
                 await connection.execute("SELECT pg_notify($1, $2)", call)
             await connection.execute("COMMIT")

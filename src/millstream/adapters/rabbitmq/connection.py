@@ -11,6 +11,7 @@ import logging
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.connection import make_url
 from aio_pika.exceptions import (
     AMQPError,
     AuthenticationError,
@@ -34,18 +35,23 @@ for _name in ("aio_pika", "aiormq"):
 
 async def connect(address: BrokerAddress, *, name: str, limit_s: float) -> AbstractConnection:
     """Open a connection, which the server shows under that name; raises one of TROUBLE."""
-    async with asyncio.timeout(limit_s):
-        return await aio_pika.connect(
-            host=address.host.strip("[]"),
-            port=address.port,
-            login=address.user,
-            password=address.password,
-            virtualhost=address.vhost,
-            ssl=address.is_encrypted,
-            timeout=limit_s,
-            client_properties={"connection_name": name},
-            heartbeat=HEARTBEAT_S,
-        )
+    url = make_url(
+        host=address.host.strip("[]"),
+        port=address.port,
+        login=address.user,
+        password=address.password,
+        virtualhost=address.vhost,
+        ssl=address.is_encrypted,
+        heartbeat=HEARTBEAT_S,
+    )
+    connection = aio_pika.Connection(url, client_properties={"connection_name": name})
+    try:
+        async with asyncio.timeout(limit_s):
+            await connection.connect(timeout=limit_s)
+    except BaseException:
+        await connection.close()  # there is none, but else it would look for one when it is collected
+        raise
+    return connection
 
 
 async def ensure_queue(connection: AbstractConnection, queue: str, *, limit_s: float) -> None:
@@ -61,9 +67,10 @@ async def ensure_queue(connection: AbstractConnection, queue: str, *, limit_s: f
 async def let_go(connection: AbstractConnection | None) -> None:
     """Close a connection, in order if the server answers, and at once if it does not; raises nothing."""
     if connection is not None:
-        with contextlib.suppress(*TROUBLE):
-            async with asyncio.timeout(CLOSING_S):
-                await connection.close()
+        for _ in range(2):  # the second time it does not wait for the server any more
+            with contextlib.suppress(*TROUBLE):
+                async with asyncio.timeout(CLOSING_S):
+                    await connection.close()
 
 
 def reason_of(error: BaseException) -> str:

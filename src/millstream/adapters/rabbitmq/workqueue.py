@@ -16,14 +16,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed, DeliveryError
-from yarl import URL
 
+from millstream.core.queueaddress import BrokerAddress, without_password
 from millstream.errors import BellUnavailableError
 
 ANSWER_S = 10.0
@@ -46,26 +46,33 @@ for _name in ("aio_pika", "aiormq"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """Where a server is: `url` as `amqp://USER:PASSWORD@HOST:PORT/VHOST`, without a queue."""
+    """Where a server is."""
 
-    url: str = field(repr=False)
+    server: BrokerAddress
 
     @property
     def address(self) -> str:
         """Without user and password."""
-        url = URL(self.url)
-        port = f":{url.explicit_port}" if url.explicit_port else ""
-        return f"{url.scheme}://{url.host}{port}{url.raw_path.rstrip('/')}"
+        return str(self.server)
 
     def unavailable(self, error: BaseException) -> BellUnavailableError:
         """The error that people see."""
         text = "no answer in time" if isinstance(error, TimeoutError) else " ".join(str(error).split())
-        return BellUnavailableError(address=self.address, reason=text or type(error).__name__)
+        return BellUnavailableError(address=self.address, reason=without_password(text) or type(error).__name__)
 
     async def connect(self) -> AbstractConnection:
         """Open a connection; raises one of TROUBLE."""
-        url = URL(self.url).update_query(heartbeat=HEARTBEAT_S)
-        return await aio_pika.connect(url, timeout=ANSWER_S)
+        server = self.server
+        return await aio_pika.connect(
+            host=server.host,
+            port=server.port,
+            login=server.user,
+            password=server.password,
+            virtualhost=server.vhost,
+            ssl=server.is_encrypted,
+            timeout=ANSWER_S,
+            heartbeat=HEARTBEAT_S,
+        )
 
 
 async def declare(connection: AbstractConnection, name: str) -> None:

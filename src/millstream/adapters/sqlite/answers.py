@@ -131,3 +131,9 @@ def _(query: queries.ReadNextDue, db: sqlite3.Connection) -> object:
 def _(query: queries.ReadMeta, db: sqlite3.Connection) -> object:
     row = run(db, "read_meta", key=query.key).fetchone()
     return str(row[0]) if row else None
+
+
+@answer.register
+def _(query: queries.ReadTime, db: sqlite3.Connection) -> object:
+    del query
+    return float(run(db, "read_time").fetchone()[0])

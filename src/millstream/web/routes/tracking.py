@@ -135,4 +135,4 @@ async def job_events(
         behind = await room.ledger.read(ReadIngestionEvents(message_id=message_id, after=place, limit=1))
         if not behind:
             return Response(status_code=204)
-    return room.streams.of_job(message_id, after=place or 0)
+    return room.streams.of_job(message_id, after=place or 0, caller=caller)

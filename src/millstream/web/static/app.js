@@ -153,6 +153,7 @@ addEventListener("unhandledrejection", (event) => {
   forget = setTimeout(() => complain("", "asking"), 10_000);
 });
 addEventListener("hashchange", () => show());
+document.addEventListener("millstream-retried", countDead);
 addEventListener("online", () => live.retry());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) soon();

@@ -66,6 +66,7 @@ function item(row, onDone) {
     try {
       await api.retryBatch(row.id);
       announce(`${row.id} is ready again.`);
+      document.dispatchEvent(new CustomEvent("millstream-retried"));
       const next = element.nextElementSibling ?? element.previousElementSibling;
       await onDone();
       (next?.querySelector("button") ?? document.getElementById("main")).focus();

@@ -7,7 +7,7 @@ import { bytes, count, decimal, duration, moment, plural } from "./format.js";
 import { empty, figure, pill, table } from "./parts.js";
 
 const STATES = ["open", "ready", "running", "waiting", "done", "discarded", "dead"];
-const MEANING = { open: "being filled", ready: "wait for a worker", running: "being worked", waiting: "wait for another attempt",
+const MEANING = { open: "being filled", ready: "wait for a worker", running: "claimed from the ledger", waiting: "wait for another attempt",
   done: "worked", discarded: "given up", dead: "failed too often" };
 const NOUN = { minibatch: "minibatches of a stream", bucket: "buckets of files", chunk: "chunks of files", plan: "chunks of files" };
 const DOTS = 64;
@@ -29,14 +29,14 @@ export class EngineView {
     this.charts = h("div", { class: "pair" }, ...[this.speed, this.queue].map((chart) => h("section", { class: "card chart-card" }, chart.element)));
     this.note = h("p", { class: "note", "data-tone": "warn", hidden: true,
       text: "All work is paused; `millstream resume` lets it go." });
-    this.figures = ["Workers busy", "Ready for a worker", "Oldest waiting", "Dead letters"].map(figure);
+    this.figures = ["Workers busy", "Waiting for a worker", "Oldest waiting", "Dead letters"].map(figure);
     this.pool = h("div", { class: "workers", role: "img" });
     this.list = h("div", { class: "pipelines" });
-    const { element, body } = table("Running batches", [{ name: "Batch" }, { name: "Pipeline" }, { name: "Records", number: true },
-      { name: "Size", number: true }, { name: "Attempt", number: true }, { name: "For", number: true }]);
+    const { element, body } = table("Claimed batches", [{ name: "Batch" }, { name: "Pipeline" }, { name: "Records", number: true },
+      { name: "Size", number: true }, { name: "Attempt", number: true }, { name: "Since", number: true }]);
     this.body = body;
     this.running = h("section", { class: "card", "aria-labelledby": "card-running" },
-      h("div", { class: "card-head" }, h("h2", { id: "card-running", text: "Running batches" })), element);
+      h("div", { class: "card-head" }, h("h2", { id: "card-running", text: "Claimed batches" })), element);
     this.nothing = h("div");
     this.root = h("div", {}, h("div", { class: "page-head" }, h("h1", { text: "Engine" })), this.note,
       h("div", { class: "figures" }, ...this.figures.map((each) => each.element)), this.pool, this.nothing, this.list, this.charts, this.running);
@@ -64,25 +64,27 @@ export class EngineView {
     const sum = (state) => pipelines.reduce((all, each) => all + (each.states[state] ?? 0), 0);
     const [busy, ready, oldest, dead] = this.figures;
     busy.update(pool ? `${count(pool.busy)} / ${count(pool.workers)}` : count(sum("running")), pool ? poolNote(pool) : "batches being worked");
-    ready.update(count(sum("ready")), sum("waiting") ? `${count(sum("waiting"))} wait for another attempt` : "batches");
+    // What is claimed beyond the number of workers waits as well, in the engine's own queue.
+    const queued = sum("ready") + (pool ? Math.max(0, sum("running") - pool.busy) : 0);
+    ready.update(count(queued), sum("waiting") ? `${count(sum("waiting"))} wait for another attempt` : "batches");
     const waits = pipelines.map((each) => each.oldest_waiting_s).filter((each) => each !== null && each !== undefined);
-    oldest.update(waits.length ? duration(Math.max(...waits)) : "–", waits.length ? "since it was ready" : "nothing waits");
+    oldest.update(waits.length ? duration(Math.max(...waits)) : "–", waits.length ? "since it was ready" : "every ready batch is claimed");
     dead.update(count(sum("dead")), sum("dead") ? "see Dead letters" : "none", sum("dead") ? "bad" : null);
     this.#work(pool);
     if (pipelines.length) this.nothing.replaceChildren();
     else if (!this.nothing.firstChild) this.nothing.append(nothing());
     reconcile(this.list, this.#known, pipelines, { key: (each) => each.name, make: pipelineCard });
     this.charts.hidden = !pipelines.length;
-    this.#sample(now, ENDED.reduce((all, state) => all + sum(state), 0), sum("ready"));
+    this.#sample(now, ENDED.reduce((all, state) => all + sum(state), 0), queued);
     this.running.hidden = !running.length;
     reconcile(this.body, this.#rows, running.map((batch) => ({ batch, now })), { key: (each) => each.batch.id, make: batchRow });
   }
 
   /** The charts show what was seen since the page was opened: the ledger keeps no history of its queue. */
-  #sample(at, ended, ready) {
+  #sample(at, ended, queued) {
     const last = this.#samples.at(-1);
     if (last && at - last.at < 500) return;
-    this.#samples.push({ at, ended, ready });
+    this.#samples.push({ at, ended, queued });
     if (this.#samples.length > SAMPLES) this.#samples.shift();
     const [first] = this.#samples;
     const span = (at - first.at) / 1000;
@@ -90,7 +92,7 @@ export class EngineView {
     const rates = pairs.map(([before, sample]) => Math.max(0, ((sample.ended - before.ended) * 1000) / (sample.at - before.at)));
     if (pairs.length < 2) return;
     this.speed.show(rates, span, `${decimal(rates.at(-1))} per second`);
-    this.queue.show(this.#samples.map((sample) => sample.ready), span, plural(ready, "batch", "batches"));
+    this.queue.show(this.#samples.map((sample) => sample.queued), span, plural(queued, "batch", "batches"));
   }
 
   #work(pool) {

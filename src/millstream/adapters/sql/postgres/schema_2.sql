@@ -73,8 +73,3 @@ CREATE TABLE reject (
 
 -- Plan steps and chunks by their ingestion, which is their key.
 CREATE INDEX batch_ingestion ON batch (key, state, kind) WHERE kind IN ('chunk', 'plan');
-
--- Whose transaction an event is: while an older one may still bring events with smaller numbers, who reads the events
--- of all ingestions in the order of their numbers must wait for it.
-ALTER TABLE event ADD COLUMN author XID8;
-ALTER TABLE event ALTER COLUMN author SET DEFAULT pg_current_xact_id();

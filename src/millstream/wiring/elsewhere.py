@@ -1,0 +1,128 @@
+"""An engine whose batches are worked on other machines.
+
+Theory of operation: this process takes in and cuts, as ever; the ledger is a database that all machines reach, workers
+are rung for, and the records of minibatches are put into a shared store. No user code runs here, so there is no nursery
+and nothing is forked. Time is the ledger's, because leases and retries are judged by it.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from millstream.adapters.clock import SystemClock
+from millstream.adapters.postgres import PostgresLedger
+from millstream.config import Config
+from millstream.config.elsewhere import ElsewhereConfig
+from millstream.core.model import Kind
+from millstream.core.operations import SetMeta
+from millstream.core.queries import ReadTime
+from millstream.core.terms import TERMS, dump_terms
+from millstream.ports import Clock, Ledger
+from millstream.ports.bell import Bell
+from millstream.ports.store import Store
+from millstream.runtime.events import Events, Listener
+from millstream.runtime.janitor import Kept
+from millstream.runtime.ledgerclock import LedgerClock
+from millstream.runtime.summary import Tallies
+from millstream.wiring.bells import TEMPORAL_KEY, open_bell
+from millstream.wiring.engine import Report, assemble, first_of, lock_state, stop_on_signals
+from millstream.wiring.inputs import check_inputs
+from millstream.wiring.pipelines import Elsewhere, Parts, terms_of
+from millstream.wiring.spaces import claim_streams
+from millstream.wiring.workbench import payload_store
+
+NOBODY = "engine"
+"""What the engine would answer for; it only rings."""
+
+log = logging.getLogger("millstream")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What an engine shares with its workers; `clock` is the ledger's."""
+
+    ledger: Ledger
+    clock: Clock
+    bell: Bell
+    payloads: Store | None
+
+
+def run_elsewhere(config: Config, *, elsewhere: ElsewhereConfig, listeners: Sequence[Listener] = ()) -> Report:
+    """Run all pipelines of `config` until they are done or drained; blocks, installs signal handlers.
+
+    Raises MillstreamError when nothing could be started.
+    """
+    check_inputs(config)
+    state = Path(config.engine.state)
+    lock = lock_state(state)
+    try:
+        return asyncio.run(_run(config, elsewhere, state=state, listeners=listeners))
+    except BaseExceptionGroup as group:
+        raise first_of(group) from group
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def open_outside(elsewhere: ElsewhereConfig) -> AsyncIterator[Outside]:
+    """Everything that is shared, closed in the end.
+
+    Raises LedgerUnreachableError when the database does not answer at once. Bell and store may be away.
+    """
+    dispatch, payload = elsewhere.dispatch, elsewhere.payload
+    ledger = PostgresLedger(dispatch.ledger or "", on_trouble=log.warning)
+    bell: Bell | None = None
+    store = payload_store(payload) if payload.payloads else None
+    try:
+        await ledger.open()
+        clock = LedgerClock(SystemClock(), ask=lambda: ledger.read(ReadTime()))
+        await clock.adjust()
+        key = os.environ.get(TEMPORAL_KEY)
+        bell = open_bell(dispatch, pipeline=NOBODY, now=clock.now, api_key=key)
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(clock.follow(), name="ledger clock")
+            yield Outside(ledger=ledger, clock=clock, bell=bell, payloads=store)
+            following.cancel()
+    finally:
+        if bell is not None:
+            await bell.close()
+        if store is not None:
+            store.close()
+        await ledger.close()
+
+
+async def _run(config: Config, elsewhere: ElsewhereConfig, *, state: Path, listeners: Sequence[Listener]) -> Report:
+    async with open_outside(elsewhere) as outside, _closing_spools() as kept:
+        space = await claim_streams([stream.name for stream in config.streams], state=state, ledger=outside.ledger)
+        await outside.ledger.do(SetMeta(key=TERMS, value=dump_terms(terms_of(config))))
+        kinds = dict.fromkeys((stream.name for stream in config.streams), Kind.MINIBATCH)
+        kinds |= dict.fromkeys((files.name for files in config.files), Kind.BUCKET)
+        tallies = Tallies(kinds, began_at=outside.clock.now(), speed=outside.clock.speed)
+        parts = Parts(
+            state=state,
+            ledger=outside.ledger,
+            clock=outside.clock,
+            events=Events(tallies, *listeners),
+            tallies=tallies,
+            elsewhere=Elsewhere(bell=outside.bell, payloads=outside.payloads, space=space),
+        )
+        engine = assemble(config, parts, kept=kept)
+        stop_on_signals(engine.stop)
+        ended = await engine.run()
+        failure = str(engine.failure) if engine.failure else None
+        return Report(exit=ended, tallies=tuple(tallies.of.values()), failure=failure)
+
+
+@asynccontextmanager
+async def _closing_spools() -> AsyncIterator[list[Kept]]:
+    """For the spools that an engine opens."""
+    kept: list[Kept] = []
+    try:
+        yield kept
+    finally:
+        for own in kept:
+            own.spool.close()
