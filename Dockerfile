@@ -7,9 +7,11 @@ RUN pip install --no-cache-dir --requirement requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
-# Without pip and without what only the build needs.
+# Optional parts, such as serve,objects. Without pip and without what only the build needs.
+ARG EXTRAS=""
 RUN python -m venv --without-pip /opt/millstream \
-    && pip --python /opt/millstream/bin/python install --no-cache-dir --constraint requirements/run.txt /wheels/*.whl
+    && pip --python /opt/millstream/bin/python install --no-cache-dir --constraint requirements/run.txt \
+       "$(ls /wheels/*.whl)${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home millstream \

@@ -18,6 +18,10 @@ from pathlib import Path
 
 from millstream.cli import main as millstream
 from millstream.config import EngineConfig, FilesConfig, Option, StreamConfig, WorkConfig, options_of, word_of
+from millstream.config.dispatching import DispatchConfig
+from millstream.config.elsewhere import PayloadConfig
+from millstream.config.ingesting import IngestConfig
+from millstream.config.serving import ContainerConfig, KeyConfig, ServeConfig
 from millstream.core.lifecycle import diagram
 from millstream.runtime import shutdown
 
@@ -110,6 +114,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings of every pipeline": partial(settings_table, WorkConfig),
     "settings of a stream": partial(settings_table, StreamConfig, without=WorkConfig),
     "settings of files": partial(settings_table, FilesConfig, without=WorkConfig),
+    "settings of an ingestion": partial(settings_table, IngestConfig),
+    "settings of the service": partial(settings_table, ServeConfig),
+    "settings of a container": partial(settings_table, ContainerConfig),
+    "settings of a key": partial(settings_table, KeyConfig),
+    "settings of dispatchers": partial(settings_table, DispatchConfig),
+    "settings of payloads": partial(settings_table, PayloadConfig),
 }
 
 

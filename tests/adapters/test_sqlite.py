@@ -165,7 +165,7 @@ def test_two_processes_create_the_schema_at_once(tmp_path: Path) -> None:
         "claim_batch",
         "close_batch",
         "count_going",
-        "count_unfinished",
+        "count_plans",
         "drop_chunks",
         "drop_plan",
         "files_of_batch",

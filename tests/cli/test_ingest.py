@@ -263,3 +263,33 @@ def test_what_cannot_be_read_or_written_is_said(capsys, site):
 
     assert main(["ingest", "data.csv", "--to", "out.jsonl"]) == 2
     assert "Permission denied" in capsys.readouterr().err
+
+
+def test_a_kill_between_the_last_chunk_and_its_file_is_made_good():
+    """When the ledger knows the end and the file has not its name yet, the next run only gives it that."""
+    Path("data.csv").write_bytes(b"id\n1\n2\n")
+    done = ingest("data.csv", "--to", "out.jsonl")
+    message_id = json.loads(done.stdout)["message_id"]
+    hidden = Path(".out.jsonl.millstream")
+    (hidden / ".parts" / message_id).mkdir(parents=True)
+    Path("out.jsonl").rename(hidden / f"{message_id}.jsonl.part")
+    Path("out.jsonl").write_text("of an earlier ingestion\n")
+    Path(".millstream/joined").unlink()  # how far the joiner had listened is noted after the file is in place
+
+    again = ingest("data.csv", "--to", "out.jsonl")
+
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["message_id"] == message_id
+    assert published() == [{"id": "1"}, {"id": "2"}]
+    assert not hidden.exists()
+
+
+def test_what_a_kill_left_after_the_end_is_cleared_away():
+    """An empty hidden folder beside a finished file goes with the next run."""
+    Path("data.csv").write_bytes(b"id\n1\n")
+    assert ingest("data.csv", "--to", "out.jsonl").returncode == 0
+    Path(".out.jsonl.millstream/.parts").mkdir(parents=True)
+    Path(".out.jsonl.millstream/.parts/lock").touch()
+
+    assert ingest("data.csv", "--to", "out.jsonl").returncode == 0
+    assert not Path(".out.jsonl.millstream").exists()

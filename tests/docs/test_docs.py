@@ -10,10 +10,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +25,23 @@ from sybil import Document
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 from crash.killing import wait_until
-from millstream.config import read_toml
+from millstream.config.elsewhere import read_run
+from millstream.config.serving import read_serving
 from millstream.simulate import write_files
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LIKE_SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SPEED = "3000"
-BROKER = "localhost:9092"
+SERVERS = {
+    "localhost:9092": "own_kafka",
+    "localhost:5672": "own_rabbitmq",
+    "localhost:5432": "own_postgres",
+    "localhost:7233": "own_temporal",
+}
+"""Addresses of servers on the pages, and the fixture that has one; a page that runs commands with one has its own."""
+SERVICE = "127.0.0.1:8080"
+"""Where pages have `millstream serve`; in a test it listens at a port that is free."""
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -56,20 +67,57 @@ def blocks_of(page: Path) -> Iterator[Block]:
 @pytest.mark.slow
 @pages
 def test_every_block_does_what_the_page_says(page, tmp_path, request):
-    """Commands show what is shown, programs end well, settings are right; a page that needs a broker has its own."""
+    """Commands show what is shown, programs end well, settings are right; a page that needs servers has its own."""
+    blocks = list(blocks_of(page))
     folder = with_examples(tmp_path / "session")
-    needs_broker = any(BROKER in block.text for block in blocks_of(page) if block.language == "console")
-    broker = request.getfixturevalue("own_kafka").address if needs_broker else BROKER
-    for number, block in enumerate(blocks_of(page)):
+    addresses = addresses_for(blocks, request)
+    for settings in folder.glob("*.toml"):
+        settings.write_text(replaced(settings.read_text("utf-8"), addresses), encoding="utf-8")
+    request.addfinalizer(lambda: end_processes(folder))
+    for number, block in enumerate(blocks):
         if block.file:
-            (folder / block.file).write_text(block.text, encoding="utf-8")
+            (folder / block.file).write_text(replaced(block.text, addresses), encoding="utf-8")
         match block.language:
             case "console":
-                follow(block, folder=folder, broker=broker)
+                follow(block, folder=folder, addresses=addresses)
             case "python" if not block.file:
                 run_program(block, folder=with_examples(tmp_path / f"program-{number}"))
             case "toml" if not block.file:
                 check_settings(block, folder=tmp_path)
+
+
+def addresses_for(blocks: list[Block], request: pytest.FixtureRequest) -> dict[str, str]:
+    """What stands for the addresses on a page: those of its own servers, and a free port for a service."""
+    commands = "".join(block.text for block in blocks if block.language == "console" or block.file)
+    needed = {address: fixture for address, fixture in SERVERS.items() if address in commands}
+    addresses = {address: request.getfixturevalue(fixture).address for address, fixture in needed.items()}
+    if SERVICE in commands:
+        if shutil.which("curl") is None and not os.environ.get("CI"):
+            pytest.skip("expected curl, found none")
+        addresses[SERVICE] = f"127.0.0.1:{free_port()}"
+        request.getfixturevalue("monkeypatch").setenv("MILLSTREAM_LISTEN", addresses[SERVICE])
+    return addresses
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def replaced(text: str, addresses: dict[str, str]) -> str:
+    """The text with the addresses of a test's own servers."""
+    for shown, own in addresses.items():
+        text = text.replace(shown, own)
+    return text
+
+
+def end_processes(folder: Path) -> None:
+    """End what a page left running in the background; their numbers are in files."""
+    for path in folder.glob("*.pid"):
+        with suppress(ProcessLookupError, ValueError):
+            os.kill(int(path.read_text()), signal.SIGTERM)
 
 
 def with_examples(folder: Path) -> Path:
@@ -77,9 +125,9 @@ def with_examples(folder: Path) -> Path:
     return shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def follow(block: Block, *, folder: Path, broker: str) -> None:
-    """Run each command after a `$`, at that broker, and compare what the terminal shows with the lines below it."""
-    for part in re.split(r"^\$ ", block.text.replace(BROKER, broker), flags=re.MULTILINE)[1:]:
+def follow(block: Block, *, folder: Path, addresses: dict[str, str]) -> None:
+    """Run each command after a `$`, at those servers, and compare what the terminal shows with the lines below it."""
+    for part in re.split(r"^\$ ", replaced(block.text, addresses), flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
         try:
             found = without_colours(run(command, folder=folder))
@@ -121,13 +169,19 @@ def nothing_left(folder: Path) -> bool:
 
 
 def check_settings(block: Block, *, folder: Path) -> None:
-    """A table of pipelines must be right as a whole; other settings must be TOML."""
+    """Pipelines, and the service, must be right as a whole; other settings must be TOML."""
     settings = tomllib.loads(block.text)
     if settings.keys() & {"stream", "files"}:
         path = folder / "checked.toml"
         path.write_text(block.text, encoding="utf-8")
 
-        assert read_toml(path, environment={}, overrides={}).pipelines
+        config, _ = read_run(path, environment={}, overrides={})
+        assert config.pipelines
+    if settings.keys() & {"serve", "container", "key"}:
+        path = folder / "checked.toml"
+        path.write_text(block.text, encoding="utf-8")
+
+        assert read_serving({}, engine={}, path=path, environment={}).containers
 
 
 @pages

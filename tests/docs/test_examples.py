@@ -1,6 +1,7 @@
 """The examples run, each in a folder of its own, and do what they say."""
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from millstream.config.elsewhere import read_run
+from millstream.config.serving import read_serving
+from millstream.config.working import read_working
 from millstream.simulate import write_files
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 
 pytestmark = pytest.mark.slow
 
@@ -81,3 +86,40 @@ def test_the_example_of_a_test_passes(folder):
     output = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_handler.py", folder=folder)
 
     assert "3 passed" in output
+
+
+def test_the_settings_of_the_service_are_right():
+    """`millstream serve` takes the file of one machine as it is: a container, no key, so this machine alone."""
+    serving = read_serving({}, engine={}, path=EXAMPLES / "service.toml", environment={})
+
+    assert [container.name for container in serving.containers] == ["test"]
+    assert serving.serve.listen.is_loopback
+    assert not serving.keys
+
+
+@pytest.mark.parametrize(("name", "dispatcher"), [("grown.toml", "rabbitmq"), ("compose.toml", "temporal")])
+def test_the_settings_of_many_machines_are_right(name, dispatcher):
+    """Service and workers take the same file, and it names a way to reach each other that works."""
+    path = EXAMPLES / name
+    serving = read_serving({}, engine={}, path=path, environment={})
+    working = read_working(path, values={}, engine={}, environment={})
+
+    assert working.serving == serving
+    assert working.dispatch.dispatcher == dispatcher
+
+
+def test_the_pipelines_of_many_machines_are_right():
+    """`millstream run` takes the same file, too."""
+    config, elsewhere = read_run(EXAMPLES / "grown.toml", environment={}, overrides={})
+
+    assert [pipeline.name for pipeline in config.pipelines] == ["clicks", "nightly"]
+    assert elsewhere.dispatch.dispatcher == "rabbitmq"
+
+
+def test_the_compose_file_mounts_what_is_there():
+    """Every file of the project that a compose file mounts or builds from is in the project."""
+    for compose in ROOT.glob("compose*.yaml"):
+        mounted = re.findall(r"^\s+- \./([^:\s]+):", compose.read_text("utf-8"), flags=re.MULTILINE)
+
+        assert mounted or "dockerfile_inline" in compose.read_text("utf-8")
+        assert [path for path in mounted if not (ROOT / path).exists()] == []

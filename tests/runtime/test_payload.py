@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import pytest
 
+from adapters.store.conftest import enter_s3
+from millstream.adapters.clock import SystemClock
 from millstream.adapters.spool import SegmentSpool
 from millstream.adapters.sqlite import SqliteLedger
-from millstream.adapters.store.local import LocalStore
+from millstream.adapters.store import open_store
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, CutReason, Done, Job, Kind, Retry
 from millstream.core.operations import Claim, CloseBatch, DeclarePipeline, Finish, OpenBatch, SetMeta
@@ -40,15 +42,12 @@ def run(scenario: Coroutine[object, object, T]) -> T:
 class Site:
     """A ledger, a spool and a store, with one closed minibatch."""
 
-    def __init__(self, folder: Path) -> None:
-        (folder / "store").mkdir()
+    def __init__(self, folder: Path, *, store: str) -> None:
         self.folder = folder
-        self.store = LocalStore(str(folder / "store"), read_only=False)
+        self.store = open_store(store)
         self.spool = SegmentSpool(folder / "spool")
         self.ledger = SqliteLedger(folder / "ledger.db")
-        self.keeper = PayloadKeeper(
-            "clicks", space=SPACE, store=self.store, read=self.spool.read, ledger=self.ledger
-        )
+        self.keeper = PayloadKeeper("clicks", space=SPACE, store=self.store, read=self.spool.read, ledger=self.ledger)
 
     async def close_batch(self, name: str = "clicks-00000001", *, seq: int = 1, data: bytes = RECORDS) -> None:
         start = self.spool.append("main", data)
@@ -97,9 +96,16 @@ class Site:
         await self.ledger.close()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
+@pytest.fixture(params=["folder", "s3"])
+def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    if request.param == "s3":
+        s3 = request.getfixturevalue("s3")
+        enter_s3(s3, monkeypatch)
+        store = f"s3://{s3.bucket()}/some/prefix"
+    else:
+        (tmp_path / "store").mkdir()
+        store = str(tmp_path / "store")
+    site = Site(tmp_path, store=store)
     yield site
     run(site.end())
 
@@ -246,11 +252,11 @@ def test_a_worker_deletes_what_the_ledger_says_is_over(site: Site) -> None:
         await site.ledger.do(SetMeta(key=space_key("clicks"), value=SPACE))
         for seq in (1, 2, 3):
             site.store.put(payload_name(SPACE, batch_id=f"clicks-{seq:08d}"), [b"x"])
-        remover = PayloadRemover(["clicks"], ledger=site.ledger, store=site.store)
+        remover = PayloadRemover(["clicks"], open_store=lambda: site.store)
         remover(replace(ended, batch_id="clicks-00000002", state=State.WAITING))
         remover(replace(ended, batch_id="clicks-00000003", pipeline="other"))
         remover(ended)
-        removing = asyncio.create_task(remover.run())
+        removing = asyncio.create_task(remover.run(site.ledger, SystemClock()))
         while payload_name(SPACE, batch_id="clicks-00000001") in site.objects():  # noqa: ASYNC110 - in a thread
             await asyncio.sleep(0)
         removing.cancel()

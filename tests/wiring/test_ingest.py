@@ -192,6 +192,7 @@ def test_the_service_of_the_api(place):
             "ledger": "",
             "container test": "",
             "sink": "",
+            "dispatcher": "",
         }
         (place.folder / "in" / "data.tsv").unlink()
         (place.folder / "in").rmdir()

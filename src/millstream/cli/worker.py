@@ -10,9 +10,11 @@ from millstream.cli.messages import log_events, log_to
 from millstream.cli.output import counted, print_json, stderr_console, wants_json
 from millstream.cli.settings import add_settings, given
 from millstream.config import EngineConfig, options_of
+from millstream.config.elsewhere import has_service, read_bench
 from millstream.config.serving import ServeConfig
 from millstream.config.working import read_working
 from millstream.wiring.grown import ingest_pipeline, open_shop
+from millstream.wiring.workbench import remover_of, worker_pipelines
 from millstream.wiring.worker import WorkerSettings, Works, work
 
 SERVE = ("workers", "processes", "retries", "backoff")
@@ -26,7 +28,7 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
     parser = add_command(
         verbs,
         name="worker",
-        summary="Work the chunks of files that a service took on, beside any number of other workers.",
+        summary="Work what services and engines on other machines took on, beside any number of other workers.",
         example="millstream worker --config mill.toml",
         parents=parents,
     )
@@ -34,7 +36,7 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
         "--config",
         metavar="FILE.toml",
         required=True,
-        help="the file of the service: dispatcher, ledger, broker or temporal, [serve] and [[container]]",
+        help="the file of the service or engine: dispatcher, ledger, broker or temporal, and its tables",
     )
     without = set(options_of(ServeConfig)) - set(SERVE)
     add_settings(parser, ServeConfig, title="this worker (overrides the file)", without=without)
@@ -48,12 +50,19 @@ def _run(args: argparse.Namespace) -> int:
     working = read_working(
         Path(args.config), values=given(args, ServeConfig), engine=given(args, EngineConfig), environment=os.environ
     )
-    shop = open_shop(working.serving, working.dispatch)
+    config, payload = read_bench(Path(args.config), environment=os.environ)
+    pipelines = worker_pipelines(config, payload=payload)
+    if has_service(Path(args.config)):
+        shop = open_shop(working.serving, working.dispatch)
+        pipelines = (ingest_pipeline(working.serving, shop), *pipelines)
+    remover = remover_of(config, payload=payload) if config.streams else None
+    told = () if args.quiet else (log_events,)
     settings = WorkerSettings(
         dispatch=working.dispatch,
-        pipelines=(ingest_pipeline(working.serving, shop),),
+        pipelines=pipelines,
         drain_limit_s=working.serving.engine.drain_limit,
-        listeners=() if args.quiet else (log_events,),
+        listeners=told if remover is None else (*told, remover),
+        services=() if remover is None else (remover.run,),
         is_quiet=args.quiet,
     )
     with log_to(stderr_console(), is_quiet=args.quiet):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from millstream.config.dispatching import DISPATCHING, DispatchConfig, check_dispatching, read_dispatching
 from millstream.config.readers import read_text
-from millstream.config.reading import Reader, read_toml
+from millstream.config.reading import TABLES, Reader, read_toml
+from millstream.config.serving import read_document
 from millstream.config.settings import Config, FilesConfig, _option, options_of
 from millstream.core.container import is_object_address, parse_container
 from millstream.errors import ConfigurationError
@@ -60,7 +61,7 @@ class ElsewhereConfig:
 
 
 def read_run(
-    path: Path, *, environment: Mapping[str, str], overrides: Mapping[str, object]
+    path: Path, *, environment: Mapping[str, str], overrides: Mapping[str, object], is_worker: bool = False
 ) -> tuple[Config, ElsewhereConfig]:
     """Everything that `millstream run` reads in a TOML file; raises ConfigurationError with all problems."""
     problems: list[str] = []
@@ -73,10 +74,24 @@ def read_run(
     if path.is_file():
         elsewhere = _read_elsewhere(path, Reader(environment), problems)
     if not problems:
-        problems += [f"{path}: {problem}" for problem in check_elsewhere(elsewhere, config)]
+        problems += [f"{path}: {problem}" for problem in check_elsewhere(elsewhere, config, is_worker=is_worker)]
     if problems:
         raise ConfigurationError(list(dict.fromkeys(problems)))
     return config, elsewhere
+
+
+def read_bench(path: Path, *, environment: Mapping[str, str]) -> tuple[Config, PayloadConfig]:
+    """The pipelines of `millstream run` in the file of a worker, none if it has none; raises ConfigurationError."""
+    if not any(table in read_document(path) for table in TABLES):
+        return Config(), PayloadConfig()
+    config, elsewhere = read_run(path, environment=environment, overrides={}, is_worker=True)
+    return config, elsewhere.payload
+
+
+def has_service(path: Path) -> bool:
+    """Whether the file of a worker has something of the ingestion service in it, or no pipelines at all."""
+    document = read_document(path)
+    return any(table in document for table in ("serve", "container")) or not any(each in document for each in TABLES)
 
 
 def _read_elsewhere(path: Path, reader: Reader, problems: list[str]) -> ElsewhereConfig:
@@ -118,7 +133,5 @@ def _check_shared(files: FilesConfig) -> list[str]:
     local = [path for path in files.paths if not is_object_address(path)]
     if not local or files.shared:
         return []
-    return [
-        f"{files.name}: paths: expected s3:// or az://, or a folder that all machines have under the same name, which "
-        f"shared = true says, found {local[0]!r}"
-    ]
+    expected = "s3:// or az://, or a folder that all machines have under the same name, which shared = true says"
+    return [f"{files.name}: paths: expected {expected}, found {local[0]!r}"]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from millstream.config.dispatching import DISPATCHING, DispatchConfig, check_dispatching, read_dispatching
 from millstream.config.ingesting import read_chunk_size
 from millstream.config.readers import (
     one_of,
@@ -45,11 +46,7 @@ from millstream.errors import ConfigurationError
 INBOX = "inbox"
 OUT = "out"
 TABLES = ("serve", "container", "key")
-ELSEWHERE = (
-    "stream", "files", "count", "dispatcher", "ledger", "ledger_file", "broker", "broker_file", "temporal",
-    "namespace", "temporal_namespace", "temporal_tls", "payloads", "shared", "prefix",
-    "lease", "scratch",
-)  # fmt: skip
+ELSEWHERE = (*DISPATCHING, "stream", "files", "count", "payloads", "payloads_credentials")
 """Keys of the same file that other commands read."""
 
 
@@ -154,6 +151,7 @@ class Serving:
     serve: ServeConfig = field(default_factory=ServeConfig)
     containers: tuple[ContainerConfig, ...] = ()
     keys: tuple[KeyConfig, ...] = ()
+    dispatch: DispatchConfig = field(default_factory=DispatchConfig)
 
     @property
     def sink(self) -> str:
@@ -188,6 +186,7 @@ def read_serving(
         serve=reader.read(ServeConfig, {**own, **values}, where=f"{where}serve." if own else ""),
         containers=read_containers(document, reader, where=where, more=containers),
         keys=_read_keys(document, reader, where=where),
+        dispatch=read_dispatching(document, reader, where=where),
     )
     if not serving.containers and not reader.problems:
         inbox = ContainerConfig(name=INBOX, address=str((Path(serving.engine.state) / INBOX).absolute()))
@@ -244,7 +243,7 @@ def _read_keys(document: Mapping[str, object], reader: Reader, *, where: str) ->
 
 def _check(serving: Serving) -> list[str]:
     """What is wrong with settings that are each right by themselves."""
-    problems = []
+    problems = check_dispatching(serving.dispatch, state=serving.engine.state)
     listen = serving.serve.listen
     if not serving.keys and not listen.is_loopback:
         problems.append(

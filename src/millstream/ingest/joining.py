@@ -82,7 +82,7 @@ class Joiner:
             while True:
                 try:
                     moved = await self.step()
-                except MillstreamError as error:  # the ledger does not answer
+                except (MillstreamError, OSError) as error:  # the ledger does not answer, or the mark cannot be written
                     self._tell(f"joining: {error}")
                     moved = False
                 if not moved:

@@ -90,3 +90,7 @@ class Requests(Protocol):
     async def receive(self, take: Callable[[str], Awaitable[None]]) -> None:
         """Give requests to `take` until cancelled; acknowledged when it returned, given again if it raised."""
         ...
+
+    async def close(self) -> None:
+        """Let go; idempotent."""
+        ...

@@ -29,7 +29,7 @@ from millstream.core.model import AttemptResult, Job, Kind
 from millstream.core.queries import ReadBatches, ReadMeta
 from millstream.core.rows import BatchRow
 from millstream.errors import MillstreamError, ObjectMissingError, SpoolDamagedError, StoreUnavailableError
-from millstream.ports import Ledger, Pool
+from millstream.ports import Clock, Ledger, Pool
 from millstream.ports.store import Store
 from millstream.runtime.batch import Batch, Context, Handler, ReadSpool
 from millstream.runtime.events import AttemptEnded, Event
@@ -179,10 +179,9 @@ class WithPayload:
 class PayloadRemover:
     """A listener of a worker's events that deletes the records of batches that are over, in the background."""
 
-    def __init__(self, pipelines: Sequence[str], *, ledger: Ledger, store: Store) -> None:
+    def __init__(self, pipelines: Sequence[str], *, open_store: Callable[[], Store]) -> None:
         self._pipelines = frozenset(pipelines)
-        self._spaces = Spaces(ledger)
-        self._store = store
+        self._open_store = open_store
         self._over: asyncio.Queue[AttemptEnded] = asyncio.Queue()
 
     def __call__(self, event: Event) -> None:
@@ -190,15 +189,20 @@ class PayloadRemover:
         if isinstance(event, AttemptEnded) and event.state in OVER and event.pipeline in self._pipelines:
             self._over.put_nowait(event)
 
-    async def run(self) -> None:
+    async def run(self, ledger: Ledger, clock: Clock) -> None:
         """Delete until cancelled; what cannot be deleted now is left to the engine."""
-        while True:
-            event = await self._over.get()
-            try:
-                name = payload_name(await self._spaces.of(event.pipeline), batch_id=event.batch_id)
-                await asyncio.to_thread(self._store.delete, name)
-            except MillstreamError as error:
-                log.warning("%s: its records are left in the store for now: %s", event.batch_id, error)
+        del clock
+        spaces, store = Spaces(ledger), self._open_store()
+        try:
+            while True:
+                event = await self._over.get()
+                try:
+                    name = payload_name(await spaces.of(event.pipeline), batch_id=event.batch_id)
+                    await asyncio.to_thread(store.delete, name)
+                except MillstreamError as error:
+                    log.warning("%s: its records are left in the store for now: %s", event.batch_id, error)
+        finally:
+            store.close()
 
 
 class _Checked:

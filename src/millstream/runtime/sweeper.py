@@ -33,6 +33,8 @@ LIMIT = 1000
 """Ready batches, and accepted ingestions, that one look takes in."""
 
 LONGEST_AGAIN_S = 300.0
+PROLONGED = 0.75
+"""The part of a term that is left when it is prolonged."""
 
 log = logging.getLogger("millstream")
 
@@ -50,7 +52,7 @@ class SweepSettings:
     every_s: float = 5.0
     rest_s: float = 0.25
     again_s: float = 10.0
-    term_s: float = 20.0
+    term_s: float = 10.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,11 +147,11 @@ class Sweeper:
     # --- duty ---------------------------------------------------------------------------------------------------
 
     async def _is_on_duty(self, now: float) -> bool:
-        """Whether this one sweeps; a term that is half over is prolonged."""
+        """Whether this one sweeps; a term is prolonged long before it is over."""
         text = await self._ledger.read(ReadMeta(key=SWEEPER))
         owner, until = _duty(text)
         if owner == self._settings.owner and until > now:
-            if until - now < self._settings.term_s / 2:
+            if until - now < self._settings.term_s * PROLONGED:
                 await self._sign_up(now)
             return True
         if until <= now or until > now + 2 * self._settings.term_s:  # the latter by a clock that was wrong

@@ -53,7 +53,7 @@ class Promises:
 
 
 def publication(seq: int = 0, *, attempt: int = 1, records: int = RECORDS) -> Publication:
-    """Chunk `seq`, of so many records, at its so-and-so-manieth attempt."""
+    """An attempt on chunk `seq`, which has so many records."""
     return Publication(
         batch_id=f"{MESSAGE_ID}-{seq:06d}",
         message_id=MESSAGE_ID,

@@ -19,8 +19,8 @@ from millstream.core.ingestion import Acceptance, Answered
 from millstream.core.splitting import DEFAULT_CHUNK_BYTES
 from millstream.errors import ObjectMissingError, ObjectRefusedError, StoreUnavailableError
 from millstream.ports.store import StoredObject
+from millstream.web.asking import IngestRequest
 from millstream.web.keys import Caller
-from millstream.web.models import IngestRequest
 from millstream.web.problems import ProblemError, Wrong, busy, invalid, not_found
 from millstream.web.room import Room
 from millstream.web.service import Wanted

@@ -6,7 +6,7 @@ as they are answered: these begin at 0 with the process.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Counter as Counted
@@ -18,6 +18,7 @@ from millstream.core.ingestion import IngestionRow, ReadIngestions, Status
 from millstream.core.queries import ReadTotals
 from millstream.core.rows import TotalRow
 from millstream.runtime.events import AttemptEnded, Event
+from millstream.web.remembered import Remembered
 from millstream.web.service import PoolStatus, Service
 
 PAGE = 1000
@@ -27,8 +28,10 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 class Metrics:
     """The measurements of one app."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, monotonic: Callable[[], float]) -> None:
         self._service = service
+        self.totals = Remembered(lambda: service.ledger.read(ReadTotals()), monotonic=monotonic)
+        self._jobs = Remembered(self._count_jobs, monotonic=monotonic)
         self._registry = CollectorRegistry()
         self._facts = _Facts()
         self._registry.register(self._facts)
@@ -60,14 +63,13 @@ class Metrics:
 
     async def page(self) -> bytes:
         """Everything, as Prometheus reads it."""
-        ledger = self._service.ledger
-        self._facts.totals = await ledger.read(ReadTotals())
+        self._facts.totals = await self.totals.get()
         self._facts.pool = self._service.pool()
         if self._service.containers:
-            self._facts.jobs = await self._jobs()
+            self._facts.jobs = await self._jobs.get()
         return generate_latest(self._registry)
 
-    async def _jobs(self) -> "_Jobs":
+    async def _count_jobs(self) -> "_Jobs":
         """Sums over all jobs that are remembered."""
         jobs, before = _Jobs(), None
         while True:

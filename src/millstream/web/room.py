@@ -37,7 +37,7 @@ class Room:
         self.settings = settings
         self.keyring = Keyring(settings.keys)
         self.buckets = Buckets(per_s=settings.requests_per_s, burst=settings.burst)
-        self.metrics = Metrics(service)
+        self.metrics = Metrics(service, monotonic=monotonic)
         self.readiness = Readiness(service, monotonic=monotonic)
         self.monotonic = monotonic
         self.closing = asyncio.Event()

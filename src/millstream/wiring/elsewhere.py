@@ -13,25 +13,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from millstream.adapters.clock import SystemClock
-from millstream.adapters.postgres import PostgresLedger
 from millstream.config import Config
 from millstream.config.elsewhere import ElsewhereConfig
+from millstream.core.exits import Exit
 from millstream.core.model import Kind
 from millstream.core.operations import SetMeta
-from millstream.core.queries import ReadTime
 from millstream.core.terms import TERMS, dump_terms
 from millstream.ports import Clock, Ledger
 from millstream.ports.bell import Bell
 from millstream.ports.store import Store
+from millstream.runtime.engine import Engine
 from millstream.runtime.events import Events, Listener
 from millstream.runtime.janitor import Kept
-from millstream.runtime.ledgerclock import LedgerClock
 from millstream.runtime.summary import Tallies
 from millstream.wiring.bells import TEMPORAL_KEY, open_bell
 from millstream.wiring.engine import Report, assemble, first_of, lock_state, stop_on_signals
 from millstream.wiring.inputs import check_inputs
 from millstream.wiring.pipelines import Elsewhere, Parts, terms_of
+from millstream.wiring.shared import clock_of, open_ledger
 from millstream.wiring.spaces import claim_streams
 from millstream.wiring.workbench import payload_store
 
@@ -42,7 +41,7 @@ log = logging.getLogger("millstream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class _Outside:
     """What an engine shares with its workers; `clock` is the ledger's."""
 
     ledger: Ledger
@@ -67,36 +66,12 @@ def run_elsewhere(config: Config, *, elsewhere: ElsewhereConfig, listeners: Sequ
         lock.release()
 
 
-@asynccontextmanager
-async def open_outside(elsewhere: ElsewhereConfig) -> AsyncIterator[Outside]:
-    """Everything that is shared, closed in the end.
-
-    Raises LedgerUnreachableError when the database does not answer at once. Bell and store may be away.
-    """
-    dispatch, payload = elsewhere.dispatch, elsewhere.payload
-    ledger = PostgresLedger(dispatch.ledger or "", on_trouble=log.warning)
-    bell: Bell | None = None
-    store = payload_store(payload) if payload.payloads else None
-    try:
-        await ledger.open()
-        clock = LedgerClock(SystemClock(), ask=lambda: ledger.read(ReadTime()))
-        await clock.adjust()
-        key = os.environ.get(TEMPORAL_KEY)
-        bell = open_bell(dispatch, pipeline=NOBODY, now=clock.now, api_key=key)
-        async with asyncio.TaskGroup() as group:
-            following = group.create_task(clock.follow(), name="ledger clock")
-            yield Outside(ledger=ledger, clock=clock, bell=bell, payloads=store)
-            following.cancel()
-    finally:
-        if bell is not None:
-            await bell.close()
-        if store is not None:
-            store.close()
-        await ledger.close()
-
-
 async def _run(config: Config, elsewhere: ElsewhereConfig, *, state: Path, listeners: Sequence[Listener]) -> Report:
-    async with open_outside(elsewhere) as outside, _closing_spools() as kept:
+    stop = asyncio.Event()
+    stop_on_signals(stop.set)
+    async with _opened(elsewhere, stop=stop) as outside, _closing_spools() as kept:
+        if outside is None:
+            return Report(exit=Exit.KEPT, tallies=())
         space = await claim_streams([stream.name for stream in config.streams], state=state, ledger=outside.ledger)
         await outside.ledger.do(SetMeta(key=TERMS, value=dump_terms(terms_of(config))))
         kinds = dict.fromkeys((stream.name for stream in config.streams), Kind.MINIBATCH)
@@ -111,10 +86,47 @@ async def _run(config: Config, elsewhere: ElsewhereConfig, *, state: Path, liste
             elsewhere=Elsewhere(bell=outside.bell, payloads=outside.payloads, space=space),
         )
         engine = assemble(config, parts, kept=kept)
-        stop_on_signals(engine.stop)
-        ended = await engine.run()
+        ended = await _run_until(engine, stop)
         failure = str(engine.failure) if engine.failure else None
         return Report(exit=ended, tallies=tuple(tallies.of.values()), failure=failure)
+
+
+async def _run_until(engine: Engine, stop: asyncio.Event) -> Exit:
+    """Run the engine, which drains once `stop` is set."""
+
+    async def stop_engine() -> None:
+        await stop.wait()
+        engine.stop()
+
+    async with asyncio.TaskGroup() as group:
+        stopping = group.create_task(stop_engine(), name="stop")
+        ended = await engine.run()
+        stopping.cancel()
+    return ended
+
+
+@asynccontextmanager
+async def _opened(elsewhere: ElsewhereConfig, *, stop: asyncio.Event) -> AsyncIterator[_Outside | None]:
+    """Everything that is shared, closed in the end; None if `stop` was set while the ledger was still waited for."""
+    ledger = await open_ledger(elsewhere.dispatch, stop=stop)
+    if ledger is None:
+        yield None
+        return
+    store = payload_store(elsewhere.payload) if elsewhere.payload.payloads else None
+    bell: Bell | None = None
+    try:
+        clock = await clock_of(ledger)
+        bell = open_bell(elsewhere.dispatch, pipeline=NOBODY, now=clock.now, api_key=os.environ.get(TEMPORAL_KEY))
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(clock.follow(), name="clock")
+            yield _Outside(ledger=ledger, clock=clock, bell=bell, payloads=store)
+            following.cancel()
+    finally:
+        if bell is not None:
+            await bell.close()
+        if store is not None:
+            store.close()
+        await ledger.close()
 
 
 @asynccontextmanager

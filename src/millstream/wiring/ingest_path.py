@@ -29,12 +29,13 @@ from millstream.core.ingestion import (
     Status,
 )
 from millstream.core.lifecycle import State
+from millstream.errors import OutputError
 from millstream.ports import Ledger
 from millstream.runtime.events import Listener
 from millstream.wiring.engine import LEDGER, stop_on_signals
 from millstream.wiring.ingest import EmbeddedIngest, IngestSettings
 from millstream.wiring.ingest_job import PathJob
-from millstream.wiring.sinks import clear_parts
+from millstream.wiring.sinks import begin_parts, clear_if_empty, clear_parts, is_unfinished
 
 LOOK_EVERY_S = 0.1
 REJECTS_SHOWN = 10
@@ -69,6 +70,7 @@ def ingest_path(
     """
     finished = asyncio.run(_look(job, state=state))
     if finished is not None:
+        clear_if_empty(job.sink.shown)
         return finished
     settings = IngestSettings(state=state, sinks=(job.sink,), workers=job.workers)
     with EmbeddedIngest(settings, listeners=listeners, is_quiet=is_quiet) as ingest:
@@ -127,11 +129,15 @@ async def _next(row: IngestionRow, *, job: PathJob, ledger: Ledger) -> _Next:
         return _Next.GO_ON
     if row.status is Status.CANCELLED:
         return _Next.ANEW
+    is_left = is_unfinished(row.spec.sink, message_id=row.spec.message_id)
+    has_output = is_left or row.out_bytes == 0 or job.has_output
     dead = await ledger.read(ReadChunks(message_id=row.spec.message_id, states=(State.DEAD,), limit=1))
-    if dead:
+    if dead and has_output:
         return _Next.RETRY
     if row.status is Status.FAILED:  # every record rejected is an answer; anything else may have been mended
         return _Next.NOTHING if row.records_rejected and not row.chunks_failed else _Next.ANEW
+    if is_left:
+        return _Next.GO_ON
     return _Next.NOTHING if job.has_output else _Next.ANEW
 
 
@@ -174,15 +180,22 @@ async def _work(row: IngestionRow, *, ingest: EmbeddedIngest, watch: Watch) -> N
 
 def _is_in_place(row: IngestionRow, *, job: PathJob) -> bool:
     """Whether the output is where it belongs, if there is to be one."""
-    return row.status not in {Status.SUCCEEDED, Status.PARTIAL} or job.has_output
+    if row.status not in {Status.SUCCEEDED, Status.PARTIAL}:
+        return True
+    return job.has_output and not is_unfinished(row.spec.sink, message_id=row.spec.message_id)
 
 
 async def _begin(job: PathJob, *, ingest: EmbeddedIngest) -> IngestionRow:
     """Accept the ingestion, or go on with it."""
     ledger = ingest.ledger
     spec, row, following = await _current(job, ledger=ledger)
+    current = row.spec if row is not None else spec
     if job.sink.file is not None:
-        await _cancel_others(spec, ledger=ledger, at=ingest.clock.now())
+        await _cancel_others(current, ledger=ledger, at=ingest.clock.now())
+    try:
+        begin_parts(current.sink, message_id=current.message_id)
+    except OSError as error:
+        raise OutputError(path=str(job.sink.file), reason=error.strerror or str(error)) from None
     if row is None:
         await ingest.accept(spec)
         row = await ledger.read(ReadIngestion(message_id=spec.message_id))

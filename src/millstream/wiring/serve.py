@@ -8,6 +8,7 @@ round: no more requests, then the drain.
 
 import asyncio
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,16 @@ from millstream.core.exits import Exit
 from millstream.core.ingestion import OnChange
 from millstream.core.retry import RetryPolicy
 from millstream.core.splitting import Policy
-from millstream.errors import ConfigurationError, InvalidValueError, MissingExtraError
+from millstream.errors import ConfigurationError, InvalidValueError, LedgerUnreachableError, MissingExtraError
 from millstream.runtime.events import Event, Listener
-from millstream.wiring.engine import stop_on_signals
+from millstream.wiring.engine import first_of, stop_on_signals
 from millstream.wiring.ingest import EmbeddedIngest, IngestSettings
 from millstream.wiring.sinks import SinkAddress, read_sink
 
 if TYPE_CHECKING:
     from millstream.web import WebSettings
     from millstream.web.server import WebServer
+    from millstream.wiring.grown_ingest import GrownIngest
 
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 
@@ -56,6 +58,26 @@ def serve(
     require_packages("millstream serve")
     sink = _check(serving)
     events: list[Listener] = list(listeners)
+
+    def hear(event: Event) -> None:  # whoever listens later does it through this list
+        for listener in events:
+            listener(event)
+
+    with _ingest(serving, sink=sink, listeners=[hear], is_quiet=is_quiet) as ingest:
+        try:
+            return asyncio.run(_serve(serving, ingest=ingest, sink=sink, on_ready=on_ready, listeners=events))
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
+
+
+def _ingest(
+    serving: Serving, *, sink: SinkAddress, listeners: Sequence[Listener], is_quiet: bool
+) -> "EmbeddedIngest | GrownIngest":
+    """What works files, or has them worked elsewhere, as it is configured."""
+    if not serving.dispatch.is_embedded:
+        from millstream.wiring.grown_ingest import TEMPORAL_KEY, GrownIngest  # noqa: PLC0415 - needs optional parts
+
+        return GrownIngest(serving, serving.dispatch, temporal_key=os.environ.get(TEMPORAL_KEY))
     settings = IngestSettings(
         state=Path(serving.engine.state),
         containers={container.name: container.address for container in serving.containers},
@@ -67,13 +89,7 @@ def serve(
         drain_limit_s=serving.engine.drain_limit,
         keep_s=serving.engine.keep,
     )
-
-    def hear(event: Event) -> None:  # whoever listens later does it through this list
-        for listener in events:
-            listener(event)
-
-    with EmbeddedIngest(settings, listeners=[hear], is_quiet=is_quiet) as ingest:
-        return asyncio.run(_serve(serving, ingest=ingest, sink=sink, on_ready=on_ready, listeners=events))
+    return EmbeddedIngest(settings, listeners=listeners, is_quiet=is_quiet)
 
 
 def require_packages(feature: str) -> None:
@@ -94,7 +110,7 @@ def make_key() -> tuple[str, str]:
 async def _serve(
     serving: Serving,
     *,
-    ingest: EmbeddedIngest,
+    ingest: "EmbeddedIngest | GrownIngest",
     sink: SinkAddress,
     on_ready: Callable[[Serves], None],
     listeners: list[Listener],
@@ -107,7 +123,8 @@ async def _serve(
     stop_on_signals(stopping.set)
     listen = serving.serve.listen
     with bind(listen.host, port=listen.port) as listening:
-        await ingest.start()
+        if not await _start(ingest, stopping=stopping):
+            return Exit.DONE
         try:
             service = IngestService(ingest, sink=sink, chunk_bytes=serving.serve.chunk)
             app = create_app(service, settings=web_settings(serving))
@@ -120,7 +137,21 @@ async def _serve(
     return Exit.DONE
 
 
-async def _until(stopping: asyncio.Event, *, server: "WebServer", ingest: EmbeddedIngest) -> None:
+async def _start(ingest: "EmbeddedIngest | GrownIngest", *, stopping: asyncio.Event) -> bool:
+    """Begin; a ledger elsewhere may be away, and is waited for: False when the stop came first."""
+    if isinstance(ingest, EmbeddedIngest):
+        await ingest.start()
+        return True
+    try:
+        await ingest.start(stopping)
+    except LedgerUnreachableError:
+        if not stopping.is_set():
+            raise
+        return False
+    return True
+
+
+async def _until(stopping: asyncio.Event, *, server: "WebServer", ingest: "EmbeddedIngest | GrownIngest") -> None:
     """Serve until somebody asks to stop; raises what ended the engine or the server before that."""
     waits = [
         asyncio.ensure_future(server.run()),

@@ -1,4 +1,4 @@
-"""The embedded service as the HTTP API sees it."""
+"""The service, embedded or grown, as the HTTP API sees it."""
 
 import asyncio
 import os
@@ -21,18 +21,21 @@ from millstream.wiring.sinks import SinkAddress
 
 if TYPE_CHECKING:
     from millstream.ports.sink import Sink
+    from millstream.wiring.grown_ingest import GrownIngest
 
 PROBE = "millstream-looks-whether-this-store-answers"
 CHECK_S = 5.0
 
 
 class IngestService:
-    """Implements web.service.Service on an `EmbeddedIngest` that was started.
+    """Implements web.service.Service on an `EmbeddedIngest` or `GrownIngest` that was started.
 
     What requests leave open is decided here: records go to `sink`, in chunks of `chunk_bytes`.
     """
 
-    def __init__(self, ingest: EmbeddedIngest, *, sink: SinkAddress, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> None:
+    def __init__(
+        self, ingest: "EmbeddedIngest | GrownIngest", *, sink: SinkAddress, chunk_bytes: int = DEFAULT_CHUNK_BYTES
+    ) -> None:
         self._ingest = ingest
         self._sink = sink
         self._chunk_bytes = chunk_bytes
@@ -99,7 +102,7 @@ class IngestService:
         self._ingest.ring()
 
     async def check(self) -> Sequence[Part]:
-        """Ledger, stores and sink, each looked at just now, within a few seconds."""
+        """Ledger, stores, sink and dispatcher, each looked at just now, within a few seconds."""
         looks = [asyncio.ensure_future(_look("ledger", self._ask_ledger(), is_required=True))]
         looks += [
             asyncio.ensure_future(
@@ -108,15 +111,23 @@ class IngestService:
             for name in self.containers
         ]
         looks.append(asyncio.ensure_future(_look("sink", asyncio.to_thread(self._check_sink), is_required=False)))
+        looks.append(asyncio.ensure_future(_look("dispatcher", self._ask_dispatcher(), is_required=False)))
         return await asyncio.gather(*looks)
 
     def pool(self) -> PoolStatus | None:
-        """The workers of this process."""
+        """The workers of this process, None if they are elsewhere."""
+        if not isinstance(self._ingest, EmbeddedIngest):
+            return None
         settings = self._ingest.settings
         return PoolStatus(workers=settings.workers, busy=self._ingest.busy, processes=settings.hosts)
 
     async def _ask_ledger(self) -> None:
         await self.ledger.read(ReadTotals())
+
+    async def _ask_dispatcher(self) -> None:
+        """Ask the bell; an embedded dispatcher is this process, whose end is the end of the service."""
+        if not isinstance(self._ingest, EmbeddedIngest):
+            await self._ingest.check()
 
     def _probe(self, container: str) -> None:
         try:

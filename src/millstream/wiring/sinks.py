@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from millstream.adapters.partfile import JoinedFolder, PartFolder
+from millstream.adapters.partfile import PARTS, JoinedFolder, PartFolder
+from millstream.adapters.partfile.joined import GROWING
 from millstream.core.address import is_kafka, parse_address
 from millstream.core.queueaddress import is_amqp, parse_queue, without_password
 from millstream.errors import InvalidValueError
@@ -116,11 +117,34 @@ class OneFile(JoinedFolder):
             os.close(folder)
 
 
+def begin_parts(shown: str, *, message_id: str) -> None:
+    """Make the folder of an ingestion's parts: while it is there, its file is not in place. Raises OSError."""
+    if shown.startswith(FILE):
+        (parts_folder(shown) / PARTS / message_id).mkdir(parents=True, exist_ok=True)
+
+
+def is_unfinished(shown: str, *, message_id: str) -> bool:
+    """Whether something of an ingestion waits to be put into its file, whatever the ledger says of its chunks."""
+    if not shown.startswith(FILE):
+        return False
+    folder = parts_folder(shown)
+    return (folder / PARTS / message_id).exists() or (folder / f"{message_id}{GROWING}").exists()
+
+
 def clear_parts(shown: str) -> None:
-    """Remove the hidden folder beside a file that is whole; to be called when nobody works on it."""
+    """Remove the hidden folder beside a file; to be called when nobody works on it, and the file is in place."""
     if shown.startswith(FILE):
         with suppress(OSError):
             shutil.rmtree(parts_folder(shown))
+
+
+def clear_if_empty(shown: str) -> None:
+    """The same, unless there is anything in it."""
+    if shown.startswith(FILE):
+        folder = parts_folder(shown)
+        with suppress(OSError):
+            if [path for path in folder.rglob("*") if path != folder / PARTS] == [folder / PARTS / "lock"]:
+                shutil.rmtree(folder)
 
 
 def _is_broker(shown: str) -> bool:

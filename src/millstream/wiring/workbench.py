@@ -5,31 +5,70 @@ travels. The records of a minibatch are fetched from the shared store; files are
 object store or in a folder that all machines have under the same name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 from millstream.adapters.store import open_store
 from millstream.config import Config, WorkConfig
 from millstream.config.elsewhere import PayloadConfig
+from millstream.core.model import Kind
 from millstream.core.retry import RetryPolicy
-from millstream.ports import Ledger
+from millstream.ports import Ledger, Pool
 from millstream.ports.store import Store
 from millstream.runtime.batch import Handler, MakeHandler
-from millstream.runtime.nursery import Nursery
 from millstream.runtime.payload import PayloadRemover, ReferringPool, WithPayload
-from millstream.runtime.remote import Bench
-from millstream.runtime.verdict import Judge
 from millstream.wiring.handlers import handler_of
-from millstream.wiring.pipelines import host_pool
+from millstream.wiring.worker import WorkerPipeline
 
 
-def makers_of(config: Config, *, payload: PayloadConfig) -> dict[str, MakeHandler]:
-    """What builds the handler of each pipeline in a worker host; to be given to the nursery."""
-    makers = {files.name: handler_of(files) for files in config.files}
-    for stream in config.streams:
-        makers[stream.name] = partial(_with_payload, handler_of(stream), payload)
-    return makers
+def worker_pipelines(config: Config, *, payload: PayloadConfig) -> tuple[WorkerPipeline, ...]:
+    """The streams and files of a configuration as a worker works them; made before anything is forked.
+
+    Raises InvalidValueError for a command that is not there.
+    """
+    streams = [
+        _worker_pipeline(
+            stream,
+            stream.name,
+            kind=Kind.MINIBATCH,
+            make=partial(_with_payload, handler_of(stream), payload),
+            wrap=_refer,
+        )
+        for stream in config.streams
+    ]
+    files = [
+        _worker_pipeline(each, each.name, kind=Kind.BUCKET, make=handler_of(each), resettle_s=each.settle)
+        for each in config.files
+    ]
+    return (*streams, *files)
+
+
+def _worker_pipeline(
+    work: WorkConfig,
+    name: str,
+    *,
+    kind: Kind,
+    make: MakeHandler,
+    resettle_s: float = 0.0,
+    wrap: Callable[[Pool, Ledger], Awaitable[Pool]] | None = None,
+) -> WorkerPipeline:
+    return WorkerPipeline(
+        name=name,
+        kind=kind,
+        make=make,
+        workers=work.workers,
+        processes=work.processes,
+        timeout_s=work.timeout,
+        max_host_bytes=work.max_host,
+        retry=RetryPolicy(retries=work.retries, backoff_s=work.backoff),
+        resettle_s=resettle_s,
+        wrap=wrap,
+    )
+
+
+async def _refer(pool: Pool, ledger: Ledger) -> Pool:
+    return ReferringPool(pool, ledger=ledger)
 
 
 def _with_payload(make: MakeHandler, payload: PayloadConfig) -> Handler:
@@ -42,25 +81,6 @@ def payload_store(payload: PayloadConfig) -> Store:
     return open_store(payload.payloads or "", credentials=credentials)
 
 
-def benches_of(config: Config, *, nursery: Nursery, ledger: Ledger, draw: Callable[[], float]) -> Mapping[str, Bench]:
-    """Where the batches of each pipeline are worked."""
-    benches = {}
-    for stream in config.streams:
-        pool = ReferringPool(host_pool(stream, stream.name, nursery=nursery), ledger=ledger)
-        benches[stream.name] = Bench(pool=pool, judge=Judge(draw=draw, retry=_retry_of(stream)))
-    for files in config.files:
-        judge = Judge(draw=draw, retry=_retry_of(files), resettle_s=files.settle)
-        benches[files.name] = Bench(pool=host_pool(files, files.name, nursery=nursery), judge=judge)
-    return benches
-
-
-def _retry_of(work: WorkConfig) -> RetryPolicy:
-    return RetryPolicy(retries=work.retries, backoff_s=work.backoff)
-
-
-def remover_of(config: Config, *, ledger: Ledger, payload: PayloadConfig) -> PayloadRemover | None:
-    """What deletes the records of minibatches that are over; None without streams. A listener, to be run as well."""
-    if not config.streams:
-        return None
-    names = [stream.name for stream in config.streams]
-    return PayloadRemover(names, ledger=ledger, store=payload_store(payload))
+def remover_of(config: Config, *, payload: PayloadConfig) -> PayloadRemover:
+    """What deletes the records of minibatches that are over: a listener of the worker, and a service of it."""
+    return PayloadRemover([stream.name for stream in config.streams], open_store=partial(payload_store, payload))

@@ -80,7 +80,7 @@ def full(postgres: Postgres) -> Iterator[Place]:
         ("cancel_ingestion", ""),
         ("claim_batch", ""),
         ("count_going", ""),
-        ("count_unfinished", ""),
+        ("count_plans", ""),
         ("drop_chunks", ""),
         ("drop_plan", ""),
         ("find_chunk", ""),

@@ -86,6 +86,7 @@ class MarkerReader:
             self._address.brokers,
             self._complaints,
             **{"reconnect.backoff.ms": RECONNECT_MS, "enable.sparse.connections": False},
+            socket_timeout_ms=round(self._limit_s * 1000),
             group_id=f"millstream-chunk-{batch_id}",
             isolation_level="read_committed",  # it asks for what is settled
             enable_auto_commit=False,

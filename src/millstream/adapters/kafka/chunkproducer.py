@@ -161,6 +161,7 @@ class ChunkProducer:
             self._complaints,
             **{"reconnect.backoff.ms": RECONNECT_MS, "enable.sparse.connections": False},
             transactional_id=transactional_id,
+            socket_timeout_ms=round(self._limit_s * 1000),  # some calls wait that long, whatever time they are given
             transaction_timeout_ms=round(TRANSACTION_S * 1000),
             enable_idempotence=True,
             compression_type="lz4",

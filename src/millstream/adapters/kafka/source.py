@@ -36,6 +36,8 @@ NO_GROUP = "millstream-stream"
 """The client insists on a group; nothing is ever committed to this one."""
 FIRST_MOST, LARGEST_MOST = 100, 10_000
 QUEUED_BYTES = 32 << 20
+# As they travel, compressed: what comes out of it may be many times as much, and is there before it is counted.
+FETCH_BYTES, FETCH_PARTITION_BYTES = 8 << 20, 1 << 20
 _WAIT_S = 0.2
 _TELL_GROUP_S = 1.0
 _ANOTHER_NAME = "to read what is there now from its start, give the pipeline another --name"
@@ -152,8 +154,8 @@ class TopicSource:
         return {
             **self._connection.bulk_consumer(self._connection.group),
             "queued.max.messages.kbytes": QUEUED_BYTES >> 10,
-            "fetch.max.bytes": QUEUED_BYTES // 2,
-            "fetch.message.max.bytes": QUEUED_BYTES // 8,
+            "fetch.max.bytes": FETCH_BYTES,
+            "fetch.message.max.bytes": FETCH_PARTITION_BYTES,
             "error_cb": self._patience.on_error,
         }
 

@@ -64,6 +64,11 @@ async def ensure_queue(connection: AbstractConnection, queue: str, *, limit_s: f
             await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"}, timeout=limit_s)
 
 
+def is_alive(connection: AbstractConnection) -> bool:
+    """Whether a connection can be used, as far as is known."""
+    return not connection.is_closed and connection.connected.is_set()
+
+
 async def let_go(connection: AbstractConnection | None) -> None:
     """Close a connection, in order if the server answers, and at once if it does not; raises nothing."""
     if connection is not None:
@@ -79,6 +84,8 @@ def reason_of(error: BaseException) -> str:
         return "it refuses the user or the password"
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
+    if isinstance(error, RuntimeError):  # its text is about objects of the client
+        return "the connection was lost"
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -13,7 +13,14 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 
-from millstream.adapters.rabbitmq.connection import TROUBLE, connect, ensure_queue, let_go, reason_of
+from millstream.adapters.rabbitmq.connection import (
+    TROUBLE,
+    connect,
+    ensure_queue,
+    is_alive,
+    let_go,
+    reason_of,
+)
 from millstream.adapters.rabbitmq.loopthread import LoopThread
 from millstream.core.queueaddress import QueueAddress
 from millstream.errors import SinkRefusedError, SinkUnavailableError
@@ -83,13 +90,17 @@ class Link:
 
     async def _connected(self) -> AbstractConnection:
         async with self._opening:
-            if self._connection is None or self._connection.is_closed:
-                self._connection = await connect(self._address.broker, name="millstream", limit_s=self._limit_s)
+            connection = self._connection
+            if connection is None or not is_alive(connection):
+                await let_go(connection)
                 self._has_queue = False
+                self._connection = connection = await connect(
+                    self._address.broker, name="millstream", limit_s=self._limit_s
+                )
             if not self._has_queue:
-                await ensure_queue(self._connection, self._address.queue, limit_s=self._limit_s)
+                await ensure_queue(connection, self._address.queue, limit_s=self._limit_s)
                 self._has_queue = True
-            return self._connection
+            return connection
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ CREATE TABLE ingestion (
     plan_offset       INTEGER NOT NULL DEFAULT 0,
     plan_record       INTEGER NOT NULL DEFAULT 0,
     plan_seq          INTEGER NOT NULL DEFAULT 0,
+    planning          INTEGER NOT NULL DEFAULT 0,
     planned_all       INTEGER NOT NULL DEFAULT 0,
     plan_failed       INTEGER NOT NULL DEFAULT 0,
     exact_from        INTEGER,
@@ -39,7 +40,7 @@ CREATE INDEX        ingestion_principal ON ingestion (principal, seq);
 CREATE INDEX        ingestion_status    ON ingestion (status, seq);
 CREATE INDEX        ingestion_going     ON ingestion (principal)                  WHERE ended_at IS NULL;
 CREATE INDEX        ingestion_ended     ON ingestion (ended_at)                   WHERE ended_at IS NOT NULL;
-CREATE INDEX        ingestion_unjoined  ON ingestion (seq)                        WHERE ended_at IS NULL AND chunks_unjoined > 0;
+CREATE INDEX        ingestion_unended   ON ingestion (seq)                        WHERE ended_at IS NULL;
 
 CREATE TABLE chunk (
     message_id   TEXT NOT NULL,

@@ -1,4 +1,4 @@
-"""The activity that works one batch: a thin cover around a worker of ours.
+"""The activity that works batches: a thin cover around a worker of ours.
 
 Theory of operation: no work is done in here, it is awaited. The heartbeat says that this process lives, and nothing
 else. When the server gives an activity up, because it did not hear of us for a while or somebody ended the workflow,
@@ -6,6 +6,7 @@ the batch is still claimed and goes on: only the ledger can take it away.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ from temporalio import activity
 
 from millstream.adapters.temporal.orders import WORK_ACTIVITY, Outcome, WorkOrder
 from millstream.errors import BellUnavailableError
-from millstream.ports.bell import Ring, Work, Worked
+from millstream.ports.bell import Ring, Work
 
 BEAT_S = 8.0
 """Real seconds between heartbeats; the server waits for almost four times as long."""
@@ -36,10 +37,12 @@ class Working:
     ) -> None:
         self._work = work
         self._free = asyncio.Semaphore(slots)
+        self._slots = slots
+        self._name = secrets.token_hex(4)
         self._group = group
         self._now = now
         self._ring = ring
-        self._going_on: set[asyncio.Task[Worked]] = set()
+        self._going_on: set[asyncio.Task[Outcome]] = set()
 
     def cancel(self) -> None:
         """End everything that is being worked."""
@@ -48,34 +51,46 @@ class Working:
 
     @activity.defn(name=WORK_ACTIVITY)
     async def work(self, order: WorkOrder) -> Outcome:
-        """Work one batch, once."""
-        task = self._group.create_task(self._work_one(order), name=order.batch_id or "look")
+        """Work batches, each once."""
+        task = self._group.create_task(self._work_all(order), name=",".join(order.batch_ids) or "look")
         self._going_on.add(task)
         task.add_done_callback(self._going_on.discard)
         beating = asyncio.ensure_future(_beat())
         try:
-            worked = await asyncio.shield(task)
+            return await asyncio.shield(task)
         finally:
             beating.cancel()
-        return await self._outcome(order, worked)
 
-    async def _work_one(self, order: WorkOrder) -> Worked:
-        ring = Ring(batch_id=order.batch_id, pipeline=order.pipeline, message_id=order.message_id)
+    async def _work_all(self, order: WorkOrder) -> Outcome:
+        """One batch after the other; what becomes ready meanwhile is rung for at once, since others may have time."""
+        waits: dict[str, float] = {}
+        again: list[str] = []
+        new: list[Ring] = []
+        is_over = True
         async with self._free:
-            return await self._work(ring, _nothing_to_acknowledge)
-
-    async def _outcome(self, order: WorkOrder, worked: Worked) -> Outcome:
-        """What the workflow is told; what belongs to others is rung for here."""
-        own = [each for each in worked.ready if order.message_id is not None and each.message_id == order.message_id]
-        own += [each for each in worked.ready if each.batch_id == order.batch_id and each not in own]
-        with suppress(BellUnavailableError):  # the sweeper rings for it later
-            await self._ring([each for each in worked.ready if each not in own])
+            for batch_id in order.batch_ids or [""]:
+                await self._pass_on(new)
+                ring = Ring(batch_id=batch_id, pipeline=order.pipeline, message_id=order.message_id)
+                worked = await self._work(ring, _nothing_to_acknowledge)
+                again += [each.batch_id for each in worked.ready if each.batch_id in order.batch_ids]
+                new = [each for each in worked.ready if each.batch_id not in order.batch_ids]
+                is_over = is_over and worked.is_over
+                if worked.not_before is not None:
+                    waits[batch_id] = max(0.0, worked.not_before - self._now())
+        own = [each for each in new if each.message_id is not None and each.message_id == order.message_id]
+        await self._pass_on([each for each in new if each not in own])
         return Outcome(
-            state=worked.state,
-            wait_s=None if worked.not_before is None else max(0.0, worked.not_before - self._now()),
-            ready=[each.batch_id for each in own],
-            is_over=worked.is_over,
+            waits=waits,
+            ready=again + [each.batch_id for each in own],
+            is_over=is_over,
+            worker=self._name,
+            slots=self._slots,
         )
+
+    async def _pass_on(self, rings: Sequence[Ring]) -> None:
+        if rings:
+            with suppress(BellUnavailableError):  # the sweeper rings for it later
+                await self._ring(rings)
 
 
 async def _nothing_to_acknowledge() -> None:
@@ -83,6 +98,6 @@ async def _nothing_to_acknowledge() -> None:
 
 
 async def _beat() -> None:
-    while True:
-        activity.heartbeat()
+    while True:  # none at once: most activities are over before
         await asyncio.sleep(BEAT_S)
+        activity.heartbeat()

@@ -125,16 +125,12 @@ class TemporalBell:
                 pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _worker(self, client: Client, working: Working, slots: int) -> Worker:
-        # Our own modules hold nothing that a workflow changes, so they need not be imported for each one of them.
-        restrictions = SandboxRestrictions.default.with_passthrough_modules(
-            "millstream.adapters.temporal.orders", "millstream.errors"
-        )
         return Worker(
             client,
             task_queue=self._task_queue(self._pipeline),
             workflows=[IngestWorkflow, BatchWorkflow],
             activities=[working.work],
-            workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+            workflow_runner=runner(),
             max_concurrent_activities=slots,
             max_cached_workflows=500,
             graceful_shutdown_timeout=self._grace,
@@ -169,7 +165,7 @@ class TemporalBell:
         return [
             self._call(
                 BATCH_WORKFLOW,
-                WorkOrder(batch_id=each.batch_id, pipeline=each.pipeline),
+                WorkOrder(batch_ids=[each.batch_id], pipeline=each.pipeline),
                 name=f"{self._prefix}-batch-{each.batch_id}",
                 pipeline=each.pipeline,
                 batch_ids=[each.batch_id],
@@ -199,6 +195,12 @@ class TemporalBell:
 
     def _task_queue(self, pipeline: str) -> str:
         return f"{self._prefix}-{pipeline}"
+
+
+def runner() -> SandboxedWorkflowRunner:
+    """What workflows run in; orders are plain values, which need not be imported for each workflow anew."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("millstream.adapters.temporal.orders")
+    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 async def _run(worker: Worker, working: Working, stop: asyncio.Event) -> None:

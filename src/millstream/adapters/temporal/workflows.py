@@ -1,11 +1,12 @@
 """The workflows: they ring for batches and wait; the ledger decides everything.
 
-Theory of operation: an ingestion has one workflow, which keeps a window of activities open. Each works one batch, by
-its id, in one attempt, and answers with where the batch is now and with what became ready by it, so a chunk costs one
-activity. A workflow that has nothing to do asks the ledger once, through an activity; if the ingestion is worked it
-ends, else it sleeps until a retry is due, somebody rings, or a long time has passed. A paused ingestion therefore costs
-a look now and then, and a workflow that was lost, or ended by an operator of Temporal, costs nothing: the next ring
-starts it again.
+Theory of operation: an ingestion has one workflow, which keeps a window of activities open. Each works some batches by
+their ids, one after the other, each in one attempt, and answers with what is to be retried and what became ready. A
+single one if there are few, several while there are more than enough for all slots of all workers that were heard of:
+what an activity costs is then shared by them. A workflow that has nothing to do asks the ledger once, through an
+activity; if the ingestion is worked it ends, else it sleeps until a retry is due, somebody rings, or a long time has
+passed. A paused ingestion therefore costs a look now and then, and a workflow that was lost, or ended by an operator of
+Temporal, costs nothing: the next ring starts it again.
 
 **Changes.** Histories of open workflows are replayed by newer code, so what a workflow does may change only behind
 `workflow.patched("name")`, and the branch of before stays until no open workflow can have taken it; then it becomes
@@ -36,8 +37,14 @@ HEARTBEAT = timedelta(seconds=30)
 LONGEST_WORK = timedelta(days=30)
 """No limit, in effect: a handler has one of its own, and a lost worker is noticed by its heartbeat."""
 
-LOOK = ""
-"""In place of a batch id: ask what is ready."""
+WORKERS = 100
+"""Workers whose slots are remembered."""
+
+TURNS = 2
+"""How many activities for each slot there should be at least, before batches share one."""
+
+PLAN = "-plan-"
+"""In the id of a plan step, which is worked alone, because others wait for what it finds."""
 
 FIRST_LOOK_S = 60.0
 LONGEST_LOOK_S = 900.0
@@ -79,9 +86,11 @@ class IngestWorkflow:
         self._order = order
         self._ready: dict[str, None] = dict.fromkeys(order.ready)
         self._due: dict[str, float] = dict(order.due)
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._failures: dict[str, int] = {}
-        self._ended = 0
+        self._slots: dict[str, int] = dict(order.slots)
+        self._in_hand: dict[str, None] = {}
+        self._open: dict[int, asyncio.Task[None]] = {}
+        self._begun = 0
+        self._failures = 0
         self._is_changed = False
         self._has_looked = False
         self._is_over = False
@@ -99,9 +108,10 @@ class IngestWorkflow:
         while True:
             self._ripen()
             is_tired = self._is_tired()
-            if not is_tired:
-                self._begin(order.window - len(self._running))
-            if self._running:
+            while self._ready and not is_tired and len(self._open) < order.window:
+                self._begin(self._next_group())
+                is_tired = self._is_tired()
+            if self._open:
                 await self._wait(self._next_due_s())
             elif is_tired:
                 workflow.continue_as_new(self._rest())
@@ -114,40 +124,61 @@ class IngestWorkflow:
 
     def _take(self, batch_ids: list[str]) -> None:
         for batch_id in batch_ids:
-            if batch_id not in self._running:
+            if batch_id not in self._in_hand:
                 self._ready[batch_id] = None
                 self._due.pop(batch_id, None)
         self._is_changed = True
 
     def _is_tired(self) -> bool:
         """Whether the history is long enough."""
-        is_long = self._ended + len(self._running) >= self._order.many
-        return is_long or (workflow.info().is_continue_as_new_suggested() and self._ended > 0)
+        is_long = workflow.info().is_continue_as_new_suggested() and self._begun > 0
+        return self._begun >= self._order.many or is_long
 
-    def _begin(self, room: int) -> None:
-        room = min(room, self._order.many - self._ended - len(self._running))
-        for batch_id in list(self._ready)[: max(0, room)]:
+    def _next_group(self) -> list[str]:
+        """What one activity is to work: a plan step, or so many chunks that all slots still have enough to do."""
+        ids = list(self._ready)
+        plans = [batch_id for batch_id in ids if PLAN in batch_id]
+        if plans:
+            return plans[:1]
+        slots = max(1, sum(self._slots.values()))
+        size = min(self._order.group, max(1, len(ids) // (TURNS * slots)))
+        return ids[:size]
+
+    def _begin(self, batch_ids: list[str]) -> None:
+        """Begin an activity; without ids it asks what is ready."""
+        for batch_id in batch_ids:
             del self._ready[batch_id]
-            self._running[batch_id] = asyncio.create_task(self._follow(batch_id))
+            self._in_hand[batch_id] = None
+        self._begun += 1
+        self._open[self._begun] = asyncio.create_task(self._follow(self._begun, batch_ids))
 
-    async def _follow(self, batch_id: str) -> None:
+    async def _follow(self, number: int, batch_ids: list[str]) -> None:
         order = self._order
-        outcome = await _work(WorkOrder(batch_id=batch_id, pipeline=order.pipeline, message_id=order.message_id))
-        del self._running[batch_id]
-        self._ended += 1
+        outcome = await _work(WorkOrder(batch_ids=batch_ids, pipeline=order.pipeline, message_id=order.message_id))
+        del self._open[number]
+        for batch_id in batch_ids:
+            del self._in_hand[batch_id]
         self._is_changed = True
         if outcome is None:
-            failures = self._failures[batch_id] = self._failures.get(batch_id, 0) + 1
-            self._due[batch_id] = _now_s() + _pause_s(failures)
+            self._failures += 1
+            self._has_looked = False
+            self._due.update(dict.fromkeys(batch_ids, _now_s() + _pause_s(self._failures)))
             return
-        self._failures.pop(batch_id, None)
-        self._has_looked, self._is_over = batch_id == LOOK, outcome.is_over
-        if outcome.wait_s is not None:
-            self._due[batch_id] = _now_s() + outcome.wait_s
+        self._failures = 0
+        self._has_looked, self._is_over = not batch_ids, outcome.is_over
+        self._hear_of(outcome)
+        self._due.update({batch_id: _now_s() + wait_s for batch_id, wait_s in outcome.waits.items()})
         self._take(outcome.ready)
 
+    def _hear_of(self, outcome: Outcome) -> None:
+        """Remember who works, the latest last."""
+        self._slots.pop(outcome.worker, None)
+        self._slots[outcome.worker] = outcome.slots
+        while len(self._slots) > WORKERS:
+            del self._slots[next(iter(self._slots))]
+
     def _rest(self) -> IngestOrder:
-        """What is left for the next run."""
+        """What is left for the next run; workers are learnt anew, because some have gone."""
         order = self._order
         return IngestOrder(
             message_id=order.message_id,
@@ -156,6 +187,7 @@ class IngestWorkflow:
             due=self._due,
             many=order.many,
             window=order.window,
+            group=order.group,
         )
 
     # --- waiting ------------------------------------------------------------------------------------------------
@@ -181,14 +213,16 @@ class IngestWorkflow:
 
     async def _idle(self) -> None:
         """Nothing is being worked, nothing is ready: look, unless that was the last thing that was done."""
-        if not self._has_looked and LOOK not in self._due:
-            self._ready[LOOK] = None
-            return
-        look_at_s = _now_s() + self._look_s
+        look_at_s = _now_s() + (self._look_s if self._has_looked else 0.0)
+        if not self._has_looked and self._failures:
+            look_at_s += _pause_s(self._failures)
         due_s = self._next_due_s()
-        if not await self._wait(look_at_s if due_s is None else min(due_s, look_at_s)) and _now_s() >= look_at_s:
-            self._look_s = min(LONGEST_LOOK_S, 2 * self._look_s)
-            self._has_looked = False
+        until_s = look_at_s if due_s is None else min(due_s, look_at_s)
+        if until_s > _now_s() and await self._wait(until_s):
+            return
+        if _now_s() >= look_at_s:
+            self._look_s = min(LONGEST_LOOK_S, 2 * self._look_s) if self._has_looked else self._look_s
+            self._begin([])
 
 
 @workflow.defn(name=BATCH_WORKFLOW)
@@ -214,8 +248,9 @@ class BatchWorkflow:
             self._is_rung = False
             outcome = await _work(order)
             failures = failures + 1 if outcome is None else 0
-            wait_s = _pause_s(failures) if outcome is None else outcome.wait_s
-            is_ready = outcome is not None and order.batch_id in outcome.ready
+            batch_id = order.batch_ids[0]
+            wait_s = _pause_s(failures) if outcome is None else outcome.waits.get(batch_id)
+            is_ready = outcome is not None and batch_id in outcome.ready
             if wait_s is None and not is_ready and not self._is_rung:
                 return
             if wait_s is not None:

@@ -52,6 +52,7 @@ class Acts(OnIngestions):
         row = files.row()
         before = files.everything()
         assert late is False
+        assert ledger.batch(jobs[3].id).fence == jobs[3].fence + 1
         assert files.states() == [State.DONE, State.DISCARDED, State.DEAD, State.DISCARDED]
         assert (row.chunks_done, row.chunks_failed, row.ended_at) == (1, 3, NOON)
         assert files.happened()[-2:] == ["cancelled", "ended"]

@@ -11,7 +11,7 @@ from millstream.core.ingestion import ReadIngestion
 from millstream.core.lifecycle import State
 from millstream.core.model import Kind
 from millstream.core.operations import Revive
-from millstream.core.queries import PAUSED, ReadBatches, ReadMeta, ReadPipelines, ReadTotals
+from millstream.core.queries import PAUSED, ReadBatches, ReadMeta, ReadPipelines
 from millstream.core.rows import BatchRow, PipelineRow, TotalRow
 from millstream.web.describing import problems
 from millstream.web.documents import batch_document, iso
@@ -36,7 +36,7 @@ async def pipelines(request: Request, caller: CallerOf) -> JSONResponse:
     room = room_of(request)
     require_operator(caller)
     known = await room.ledger.read(ReadPipelines())
-    totals = await room.ledger.read(ReadTotals())
+    totals = await room.metrics.totals.get()
     running = await room.ledger.read(ReadBatches(states=(State.RUNNING,), limit=RUNNING_SHOWN))
     pool = room.service.pool()
     now_s = room.service.now()

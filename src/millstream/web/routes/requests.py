@@ -7,10 +7,11 @@ from fastapi.responses import JSONResponse
 
 from millstream.core.ingestion import Answered
 from millstream.web.accepting import accept
+from millstream.web.asking import IngestRequest
 from millstream.web.describing import link, problems
 from millstream.web.documents import links_of
 from millstream.web.keys import Caller
-from millstream.web.models import Accepted, Containers, IngestRequest
+from millstream.web.models import Accepted, Containers
 from millstream.web.naming import IDEMPOTENCY_KEY
 from millstream.web.room import caller_of, room_of
 from millstream.web.settings import EVERY_CONTAINER

@@ -2,7 +2,7 @@
 
 from millstream.adapters.sql.ingesting.coding import text_of
 from millstream.adapters.sql.ingesting.spoiling import spoil
-from millstream.adapters.sql.ingesting.standing import Draft, draft_of, settled
+from millstream.adapters.sql.ingesting.standing import Draft, settled, standing_of
 from millstream.adapters.sql.steps import Row, Steps, ask
 from millstream.core.lifecycle import State, Step
 from millstream.core.model import Discard, Done, Kind, Retry
@@ -26,7 +26,7 @@ def finish(operation: Finish) -> Steps[State | bool | None]:
             raise InvalidValueError(name="report", expected="one of a plan step or a chunk", found=batch_id)
         return None
     step, name, text = _ending(operation)
-    ended, counted, chunks = yield [
+    ended, chunks = yield [
         ask(
             f"finish_{step}",
             batch_id=batch_id,
@@ -37,14 +37,14 @@ def finish(operation: Finish) -> Steps[State | bool | None]:
             alone=result.alone,
             error=None if step is Step.DONE else text,
         ),
-        ask("count_unfinished", message_id=None, batch_id=batch_id),
         ask("find_chunk", batch_id=batch_id),
     ]
     if not ended:
         return False
-    draft = draft_of(known, counted, at=at)
+    draft = Draft(standing=standing_of(known[0]), at=at)
     _record(draft, operation, ended[0], outcome=name, text=text)
     if step is not Step.RETRY:
+        draft.set(planning=draft.standing.planning and ended[0]["kind"] != Kind.PLAN)
         yield from _report(
             draft, operation, kind=Kind(ended[0]["kind"]), chunk=chunks[0] if chunks else None, text=text
         )
@@ -110,7 +110,6 @@ def _plan(draft: Draft, report: PlanReport) -> None:
         plan_record=report.at.record,
         plan_seq=report.at.seq,
         planned_all=report.is_last,
-        chunks_planned=draft.standing.chunks_planned + len(report.chunks),
         waits_for="",
     )
     to = "to the end" if report.is_last else f"up to byte {report.at.offset:,}"

@@ -101,7 +101,6 @@ def recount(draft: Draft) -> Steps[None]:
     """Count batches anew, after a change of many of them."""
     counted, unfinished = yield [
         ask("recount", message_id=draft.message_id),
-        ask("count_unfinished", message_id=draft.message_id, batch_id=None),
+        ask("count_plans", message_id=draft.message_id),
     ]
-    draft.set(**counted[0])
-    draft.chunks, draft.plans = unfinished[0]["chunks"], unfinished[0]["plans"]
+    draft.set(**counted[0], planning=unfinished[0]["plans"] > 0)

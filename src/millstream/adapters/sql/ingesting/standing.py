@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from millstream.adapters.sql.ingesting.coding import spec_of
-from millstream.adapters.sql.steps import Ask, Row, Rows, Steps, ask
+from millstream.adapters.sql.steps import Ask, Row, Steps, ask
 from millstream.core.ingestion.conclusion import Tally, conclude, status_of
 from millstream.core.model import Kind
 from millstream.core.splitting import Chunk, Policy
@@ -27,7 +27,10 @@ PLAN_COST_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The row of an ingestion; see IngestionRow. From chunk `exact_from` on it was planned exactly."""
+    """The row of an ingestion; see IngestionRow.
+
+    `planning` says whether a plan step is unfinished; from chunk `exact_from` on it was planned exactly.
+    """
 
     message_id: str
     principal: str
@@ -38,6 +41,7 @@ class Standing:
     plan_offset: int
     plan_record: int
     plan_seq: int
+    planning: bool
     planned_all: bool
     plan_failed: bool
     exact_from: int | None
@@ -57,6 +61,11 @@ class Standing:
     ended_at: float | None
 
     @property
+    def chunks_unfinished(self) -> int:
+        """How many chunks are ready, running or waiting; not counted, as that takes longer the more are finished."""
+        return self.chunks_planned - self.chunks_done - self.chunks_failed
+
+    @property
     def is_ended(self) -> bool:
         """Whether nothing more happens unless its owner steps in."""
         return self.ended_at is not None
@@ -64,15 +73,10 @@ class Standing:
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """A change in the making: the row as it will be, and the statements to go with it.
-
-    `chunks` and `plans` are its unfinished batches.
-    """
+    """A change in the making: the row as it will be, and the statements to go with it."""
 
     standing: Standing
     at: float
-    chunks: int
-    plans: int
     asks: list[Ask] = field(default_factory=list)
 
     @property
@@ -96,7 +100,7 @@ class Draft:
         """Make the next plan step ready."""
         batch_id = plan_id(self.message_id, seq=self.standing.plan_seq)
         self._plan_batch(batch_id, kind=Kind.PLAN, records=0, size_bytes=0, cost_s=PLAN_COST_S)
-        self.plans += 1
+        self.set(planning=True)
 
     def add_chunk(self, chunk: Chunk) -> None:
         """Make a chunk ready."""
@@ -113,7 +117,7 @@ class Draft:
             too_long=chunk.too_long,
             unterminated=chunk.unterminated,
         )
-        self.chunks += 1
+        self.set(chunks_planned=self.standing.chunks_planned + 1)
 
     def _plan_batch(self, batch_id: str, **values: object) -> None:
         self.add("plan_batch", batch_id=batch_id, pipeline=PIPELINE, paused=self.standing.paused, **values)
@@ -125,18 +129,10 @@ def standing_of(row: Row) -> Standing:
     return msgspec.convert(values | {"spec": spec_of(row["spec"])}, Standing, strict=False)
 
 
-def draft_of(found: Rows, counted: Rows, *, at: float) -> Draft:
-    """A change of the ingestion that was found, with its unfinished batches counted."""
-    return Draft(standing=standing_of(found[0]), at=at, chunks=counted[0]["chunks"], plans=counted[0]["plans"])
-
-
 def open_draft(message_id: str, *, at: float) -> Steps[Draft | None]:
     """Find an ingestion and hold it; None if there is no such."""
-    found, counted = yield [
-        ask("find_ingestion", message_id=message_id),
-        ask("count_unfinished", message_id=message_id, batch_id=None),
-    ]
-    return draft_of(found, counted, at=at) if found else None
+    (found,) = yield [ask("find_ingestion", message_id=message_id)]
+    return Draft(standing=standing_of(found[0]), at=at) if found else None
 
 
 def settled(draft: Draft) -> Steps[Status]:
@@ -180,7 +176,7 @@ def _why(standing: Standing, status: Status) -> str:
 def _is_time_to_plan(draft: Draft) -> bool:
     standing = draft.standing
     is_over = standing.is_ended or standing.planned_all or standing.plan_failed or not standing.queued
-    return not is_over and not draft.plans and draft.chunks < ENOUGH_CHUNKS
+    return not is_over and not standing.planning and standing.chunks_unfinished < ENOUGH_CHUNKS
 
 
 def tally_of(draft: Draft) -> Tally:
@@ -190,7 +186,7 @@ def tally_of(draft: Draft) -> Tally:
         policy=Policy(standing.spec.policy),
         planned_all=standing.planned_all,
         plan_failed=standing.plan_failed,
-        unfinished=draft.chunks + draft.plans,
+        unfinished=standing.chunks_unfinished + standing.planning,
         done=standing.chunks_done,
         failed=standing.chunks_failed,
         unjoined=standing.chunks_unjoined,

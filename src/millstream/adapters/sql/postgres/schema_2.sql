@@ -15,6 +15,7 @@ CREATE TABLE ingestion (
     plan_offset       BIGINT NOT NULL DEFAULT 0,
     plan_record       BIGINT NOT NULL DEFAULT 0,
     plan_seq          BIGINT NOT NULL DEFAULT 0,
+    planning          BOOLEAN NOT NULL DEFAULT FALSE,
     planned_all       BOOLEAN NOT NULL DEFAULT FALSE,
     plan_failed       BOOLEAN NOT NULL DEFAULT FALSE,
     exact_from        BIGINT,
@@ -39,7 +40,7 @@ CREATE INDEX        ingestion_principal ON ingestion (principal, seq);
 CREATE INDEX        ingestion_status    ON ingestion (status, seq);
 CREATE INDEX        ingestion_going     ON ingestion (principal)                  WHERE ended_at IS NULL;
 CREATE INDEX        ingestion_ended     ON ingestion (ended_at)                   WHERE ended_at IS NOT NULL;
-CREATE INDEX        ingestion_unjoined  ON ingestion (seq)                        WHERE ended_at IS NULL AND chunks_unjoined > 0;
+CREATE INDEX        ingestion_unended   ON ingestion (seq)                        WHERE ended_at IS NULL;
 
 CREATE TABLE chunk (
     message_id   TEXT COLLATE "C" NOT NULL,
