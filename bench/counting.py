@@ -6,6 +6,7 @@ from pathlib import Path
 import counting_errors
 import counting_example
 import counting_formats
+import counting_instructions
 import counting_lateness
 import counting_peers
 import counting_plots
@@ -25,6 +26,7 @@ def run(*, quick: bool) -> dict[str, list[Row]]:
     tables: dict[str, list[Row]] = {
         "Versions of what counts": [{"package": name, "version": version(name)} for name in PACKAGES],
         counting_peers.SPEED: counting_peers.speed(quick=quick),
+        counting_instructions.TITLE: counting_instructions.instructions(quick=quick),
         counting_peers.MEMORY: counting_peers.memory(quick=quick),
         counting_profile.TITLE: stages,
         counting_formats.TITLE: counting_formats.formats(quick=quick),

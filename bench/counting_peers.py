@@ -1,14 +1,16 @@
-"""Unique users of one file by Millstream, DuckDB and Polars: frames/s, processor time, memory, and the same answer.
+"""Unique users of one file by several engines: frames/s, processor time, memory, and the same answer.
 
 Every run is a process of its own, from its start to its last result on disk, and the engines take turns. Millstream
 runs with each scanner that is installed; a process that only reads the file is the floor below all of them. DuckDB and
 Polars get the two fields as a schema, reduce to the different users of each minute and count the larger windows from
-those. Memory is the peak of the proportional set size of a process with its children, looked at ten times a second.
+those. simdjson is a program in C++ without any clock, lateness or rejects, compiled for this very machine, where a
+compiler and the library's headers (Debian: libsimdjson-dev) are; it counts hashes, and validates less. Memory is the peak of the proportional set size of a process with its children, looked at ten times a second.
 """
 
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,8 +31,10 @@ from millstream.counting.frames.choosing import native_problem
 Row = dict[str, str | int | float]
 Answer = dict[tuple[str, int], int]
 
-SPEED = "The same file by three engines, from start to last result on disk"
+SPEED = "The same file by several engines, from start to last result on disk"
 FLOOR = "only reading"
+SIMDJSON = "simdjson, C++"
+SIMDJSON_SOURCE = Path(__file__).parent / "counting_simdjson.cpp"
 MEMORY = "Memory for many users (an hour of frames of 60 bytes, every user once)"
 
 SIZES = ("minute", "hour", "day", "week", "month", "year")
@@ -68,14 +72,31 @@ def speed(*, quick: bool) -> list[Row]:
     return rows
 
 
+def engines(folder: Path) -> "Mapping[str, Engine]":
+    """Every engine that is there; what must be compiled is compiled into the folder."""
+    compiler, program = shutil.which("g++"), folder / "counting-simdjson"
+    options = ("-O3", "-march=native", "-std=c++20", "-pthread")
+    if compiler is not None:
+        command = [compiler, *options, "-o", str(program), str(SIMDJSON_SOURCE), "-lsimdjson"]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return {**ENGINES, SIMDJSON: partial(_compiled, program)}
+    print(f"{SIMDJSON} is not measured: it needs g++ and the headers of simdjson", file=sys.stderr)
+    return ENGINES
+
+
+def _compiled(program: Path, path: Path, output: Path, *, cores: int) -> list[str]:
+    return [str(program), str(path), str(output), str(cores)]
+
+
 def _compare(path: Path, *, label: str, frames: int, rounds: int) -> list[Row]:
     size_mb = path.stat().st_size / 1e6
-    used: dict[tuple[str, int], list[Usage]] = {(engine, cores): [] for cores in (1, 2) for engine in ENGINES}
+    there = engines(path.parent)
+    used: dict[tuple[str, int], list[Usage]] = {(engine, cores): [] for cores in (1, 2) for engine in there}
     answers: dict[str, Answer] = {}
     for _ in range(rounds):
         for (engine, cores), usages in used.items():
             output = path.with_suffix(".output")
-            usages.append(run(ENGINES[engine](path, output, cores=cores), environment=_limits(cores)))
+            usages.append(run(there[engine](path, output, cores=cores), environment=limits(cores)))
             if engine != FLOOR:
                 answers[engine] = read_answer(output)
     assert all(answer == answers["duckdb"] for answer in answers.values()), "answers differ"
@@ -91,6 +112,7 @@ def _compare(path: Path, *, label: str, frames: int, rounds: int) -> list[Row]:
                 "frames/s": round(frames / wall_s),
                 "MB/s": round(size_mb / wall_s),
                 "of DuckDB": round(peer_s / wall_s, 2),
+                "processor s": round(median(usage.cpu_s for usage in usages), 2),
                 "frames per processor second": round(frames / median(usage.cpu_s for usage in usages)),
                 "peak MB": round(max(usage.peak_mb for usage in usages)),
             }
@@ -110,7 +132,7 @@ def memory(*, quick: bool) -> list[Row]:
                 ("millstream --exact", [*_millstream(path, output, cores=1), "--exact"]),
                 ("duckdb", _peer("duckdb", path, output, cores=1)),
             ):
-                usage = run(command, environment=_limits(1))
+                usage = run(command, environment=limits(1))
                 year = max(users for (by, _), users in read_answer(output).items() if by == "year")
                 rows.append(
                     {
@@ -168,7 +190,8 @@ def _peer(name: str, path: Path, output: Path, *, cores: int) -> list[str]:
 
 
 SCANNERS = ("python", "native") if native_problem() is None else ("python",)
-ENGINES: Mapping[str, Callable[..., list[str]]] = {
+Engine = Callable[..., list[str]]
+ENGINES: Mapping[str, Engine] = {
     **{f"millstream, {scanner} scanner": partial(_millstream, scanner=scanner) for scanner in SCANNERS},
     "duckdb": partial(_peer, "duckdb"),
     "polars": partial(_peer, "polars"),
@@ -248,7 +271,8 @@ def main(words: Sequence[str]) -> None:
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def _limits(cores: int) -> dict[str, str]:
+def limits(cores: int) -> dict[str, str]:
+    """The environment of a run on so many processors."""
     environment = {**os.environ, "POLARS_MAX_THREADS": str(cores)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles a program anew for each run
     return environment

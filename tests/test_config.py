@@ -330,14 +330,18 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (
             stream,
             {"source": "kafka://localhost"},
-            "stream: source: expected a topic at the end, as in kafka://localhost:9092/clicks, "
-            "found 'kafka://localhost'",
+            (
+                "stream: source: expected a topic at the end, as in kafka://localhost:9092/clicks, "
+                "found 'kafka://localhost'"
+            ),
         ),
         (
             stream,
             {"source": "amqp://me:secret@localhost"},
-            "stream: source: expected a queue at the end, as in amqp://localhost/orders or "
-            "amqp://localhost/vhost/orders, found 'amqp://localhost'",
+            (
+                "stream: source: expected a queue at the end, as in amqp://localhost/orders or "
+                "amqp://localhost/vhost/orders, found 'amqp://localhost'"
+            ),
         ),
         (
             stream,
@@ -357,8 +361,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (
             stream,
             {"from": "soon"},
-            "from: expected earliest, latest or a time such as 2025-07-20T12:00:00Z, 2025-07-20 (UTC) or Unix seconds, "
-            "found 'soon'",
+            (
+                "from: expected earliest, latest or a time such as 2025-07-20T12:00:00Z, 2025-07-20 (UTC) "
+                "or Unix seconds, found 'soon'"
+            ),
         ),
         (stream, {"follow": True}, "stream: follow: expected a file as source, found '-'"),
         (

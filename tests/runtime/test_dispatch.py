@@ -8,7 +8,7 @@ import pytest
 
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Discard, Done, Eviction, Retry
-from millstream.core.operations import Cancel, Claim, Revive, SetPaused, TakeOver
+from millstream.core.operations import Cancel, Claim, Finish, Revive, SetPaused, TakeOver
 from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles
 from millstream.core.retry import RetryPolicy
 from millstream.core.rows import BatchRow
@@ -450,6 +450,29 @@ def test_recall_without_a_reason_disturbs_nobody():
             assert await stand.in_state(State.RUNNING) == ["a", "b"]
 
     play(scenario, workers=1)
+
+
+def test_a_recall_leaves_alone_what_is_on_its_way_home():
+    """A batch whose end the ledger has just noted was not taken away by anybody: its attempt counts as done."""
+
+    async def scenario(stand: Stand) -> None:
+        do = stand.ledger.do
+
+        async def slow_to_answer(operation):
+            answer = await do(operation)
+            if isinstance(operation, Finish):
+                await stand.dispatcher.recall()
+                await asyncio.sleep(0)
+            return answer
+
+        stand.ledger.do = slow_to_answer
+        await stand.ready("a")
+        async with stand.running():
+            await stand.end("a", Done())
+
+        assert [event.state for event in stand.signals.of(AttemptEnded)] == [State.DONE]
+
+    play(scenario)
 
 
 @pytest.mark.parametrize("batch_id", ["a", None])

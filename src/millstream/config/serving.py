@@ -98,7 +98,7 @@ class ServeConfig:
     hosts: tuple[str, ...] | None = _option(
         read_hosts,
         None,
-        example='["mill.example.org"]',
+        example="mill.example.org",
         text="names that clients may call this server by (default: on this machine localhost, else any)",
     )
     request_rate: float = _option(

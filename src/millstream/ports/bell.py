@@ -37,8 +37,8 @@ class Worked:
 
     `state` is its state in the ledger, None when that has no such batch or the worker lost it. `not_before` is when a
     retry is due, in engine seconds. `ready` are batches that became ready by it, and were not rung before; the bell
-    passes them on. (To one who asks: all that are ready.) `is_over` says that nothing of the ingestion, or nothing more of a batch without one, will become ready unless somebody asks
-    for it.
+    passes them on. (To one who asks: all that are ready.) `is_over` says that nothing of the ingestion, or nothing more
+    of a batch without one, will become ready unless somebody asks for it.
     """
 
     state: str | None

@@ -49,6 +49,7 @@ class _Held:
     has_begun: bool = False
     has_worker: bool = False
     is_given_up: bool = False
+    is_over: bool = False
 
     def give_up(self) -> None:
         """End the attempt; a task that has not begun could not clean up, so it is told to as soon as it begins."""
@@ -130,6 +131,8 @@ class Dispatcher:
         running = await self._ledger.read(ReadBatches(pipeline=self._settings.pipeline, states=(State.RUNNING,)))
         current = {(row.id, row.fence): row for row in running}
         for held in self._in_hand.values():
+            if held.is_over:
+                continue
             row = current.get((held.job.id, held.job.fence))
             is_paused = row is not None and (row.paused or all_paused)
             if row is None or (is_paused and not held.has_worker):
@@ -209,6 +212,7 @@ class Dispatcher:
             async with self._free:
                 held.has_worker = True
                 result = await self._attempt(held.job)
+            held.is_over = True  # what the ledger says of it from here on is our own doing
             await self._bring_home(held.job, result)
         except asyncio.CancelledError:
             await self._give_back(held.job)

@@ -118,6 +118,11 @@ class Engine:
         """Something in this process changed the ledger: look at everything again; to be called in the event loop."""
         self._rung.set()
 
+    def wake(self) -> None:
+        """Batches became ready, nothing in hand was changed: look for them; to be called in the event loop."""
+        for dispatcher in self._dispatchers:
+            dispatcher.ring()
+
     async def run(self) -> Exit:
         """Run until everything is done, or drained after `stop`; `failure` says why a source ended it.
 

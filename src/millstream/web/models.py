@@ -12,7 +12,6 @@ from millstream.core.splitting import Format, Policy
 from millstream.web.documents import links_of
 from millstream.web.naming import BATCH_ID, CURSOR, MESSAGE_ID
 
-LARGEST = 2**63 - 1
 EXAMPLE_ID = "0197a3c4d5e6f0a1b2c3d4e5f6071829"
 
 Whole = Annotated[int, Field(ge=0)]

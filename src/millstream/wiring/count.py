@@ -155,7 +155,7 @@ def _look_at_all(paths: Sequence[str]) -> list[StoredFile]:
             files.append(look_at(path))
         except SourceError as error:
             problems.append(str(error))
-    seen: dict[tuple[int, int], str] = {}
+    seen: dict[tuple[int, int] | None, str] = {}
     for file in files:
         first = seen.setdefault(file.identity, file.path)
         if first != file.path:

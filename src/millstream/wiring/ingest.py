@@ -180,7 +180,7 @@ class EmbeddedIngest:
                 limit=limit,
             )
         )
-        self.ring()
+        self._engine.wake()
         return acceptance
 
     def ring(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from adapters.postgres.places import Place, a_place
 from millstream.adapters.postgres import PostgresLedger, transaction
 from millstream.adapters.postgres.lane import Patience
-from millstream.adapters.postgres.session import Connection
+from millstream.adapters.postgres.session import Session
 from millstream.core.model import Kind
 from millstream.core.operations import Accept, DeclarePipeline, SetMeta
 from millstream.core.queries import ReadBatches, ReadMeta, ReadPipelines
@@ -54,13 +54,13 @@ def test_a_commit_in_doubt_is_cleared_up(place: Place, monkeypatch: pytest.Monke
     """When the connection breaks during a commit, the change is made once, whether the commit had arrived or not."""
     commit, broken = transaction._commit, list[bool]()
 
-    async def break_once(connection: Connection, doubt: transaction.Doubt, *, call: tuple[str, str] | None) -> None:
+    async def break_once(session: Session, doubt: transaction.Doubt, *, call: tuple[str, str] | None) -> None:
         if broken:
-            return await commit(connection, doubt, call=call)
+            return await commit(session, doubt, call=call)
         broken.append(True)
         if arrives:
-            await commit(connection, doubt, call=call)
-        await connection.close()
+            await commit(session, doubt, call=call)
+        await session.connection.close()
         raise transaction.InDoubtError(doubt)
 
     async def count() -> tuple[list[object], int, list[str]]:

@@ -35,7 +35,7 @@ from millstream.ports.framelog import Run
 NO_GROUP = "millstream-stream"
 """The client insists on a group; nothing is ever committed to this one."""
 FIRST_MOST, LARGEST_MOST = 100, 10_000
-QUEUED_BYTES = 32 << 20
+QUEUED_BYTES = 16 << 20
 # As they travel, compressed: what comes out of it may be many times as much, and is there before it is counted.
 FETCH_BYTES, FETCH_PARTITION_BYTES = 8 << 20, 1 << 20
 _WAIT_S = 0.2

@@ -40,7 +40,7 @@ class TopicWatch:
         self._complaints = Complaints()
         config: dict[str, Any] = {**connection.client(), "error_cb": self._complaints}
         self._admin = AdminClient(config, logger=quiet_logger())
-        self._asked: "Future[Any] | None" = None
+        self._asked: Future[Any] | None = None
         self._next_at = 0.0
 
     def first(self) -> Seen:
@@ -78,7 +78,7 @@ class TopicWatch:
 
     def _ask(self) -> "Future[Any]":
         topics = TopicCollection([self._connection.topic])
-        asked: "Future[Any]" = self._admin.describe_topics(topics, request_timeout=_ANSWER_S)[self._connection.topic]
+        asked: Future[Any] = self._admin.describe_topics(topics, request_timeout=_ANSWER_S)[self._connection.topic]
         return asked
 
     def _answer(self, asked: "Future[Any]") -> Seen:

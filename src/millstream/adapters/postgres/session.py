@@ -34,7 +34,7 @@ class Session:
     """One transaction: what was sent in it, and whether others must hear of it."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.is_loud = False
         """Whether others may have something to do because of this transaction."""
         self._highest: dict[str, int] = {}
@@ -64,7 +64,7 @@ class Session:
 
     def pipeline(self) -> AbstractAsyncContextManager[object]:
         """What is sent in this context travels together, and was answered at its end."""
-        return self._connection.pipeline()
+        return self.connection.pipeline()
 
     def advance(self, pipeline: str, *, seq: int) -> None:
         """Note the number of a minibatch that was opened: `send_advances` is soon enough.
@@ -82,7 +82,7 @@ class Session:
 
     async def send_text(self, text: str, /, *values: object) -> Cursor:
         """Send a statement with numbered parameters."""
-        cursor = cast("Cursor", self._connection.cursor())
+        cursor = cast("Cursor", self.connection.cursor())
         await cursor.execute(text, [as_text(value) for value in values])
         return cursor
 

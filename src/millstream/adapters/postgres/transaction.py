@@ -111,7 +111,7 @@ class Writing:
             raise
         is_loud = session.is_loud or _is_loud(works, results)
         call = (self._channel, self._author) if is_loud else None
-        await _commit(session, connection, Doubt(number=number, results=results), call=call)
+        await _commit(session, Doubt(number=number, results=results), call=call)
         return results
 
     async def took_place(self, connection: Connection, doubt: Doubt) -> bool:
@@ -198,7 +198,8 @@ async def _give_up(connection: Connection, error: Exception) -> None:
         raise RefusedError(error) from error
 
 
-async def _commit(session: Session, connection: Connection, doubt: Doubt, *, call: tuple[str, str] | None) -> None:
+async def _commit(session: Session, doubt: Doubt, *, call: tuple[str, str] | None) -> None:
+    connection = session.connection
     try:
         async with connection.pipeline():
             await session.send_notes()
@@ -206,7 +207,7 @@ async def _commit(session: Session, connection: Connection, doubt: Doubt, *, cal
                 await connection.execute("SELECT pg_notify($1, $2)", call)
             await connection.execute("COMMIT")
     except psycopg.Error as error:
-        if connection.closed:
+        if connection.closed or isinstance(error, TROUBLE):  # a dying server may say so before it hangs up
             raise InDoubtError(doubt) from error
         await _give_up(connection, error)
         raise
