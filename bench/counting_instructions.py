@@ -16,6 +16,8 @@ from counting_peers import FLOOR, Engine, engines, limits, write_large, write_sm
 Row = dict[str, str | int | float]
 
 TITLE = "Instructions per frame, one processor (callgrind)"
+MACHINE = "haswell"
+"""What callgrind takes for a processor."""
 _COLLECTED = re.compile(rb"Collected : (\d+)")
 
 
@@ -31,22 +33,24 @@ def instructions(*, quick: bool) -> list[Row]:
             more = base * (1 if quick else 10)
             write(few, frames=base)
             write(many, frames=base + more)
-            for engine, command in engines(folder).items():
+            for engine, command in engines(folder, machine=MACHINE).items():
                 if engine == FLOOR:
                     continue
-                taken = _collected(command, many) - _collected(command, few)
                 row = rows.setdefault(engine, {"engine": engine})
+                all_of_many, all_of_few = _collected(command, many), _collected(command, few)
+                if all_of_many is None or all_of_few is None:
+                    row[f"{label}: instructions per frame"] = row[f"{label}: per byte"] = "not under valgrind"
+                    continue
+                taken = all_of_many - all_of_few
                 row[f"{label}: instructions per frame"] = round(taken / more)
                 row[f"{label}: per byte"] = round(taken / (many.stat().st_size - few.stat().st_size), 2)
     return list(rows.values())
 
 
-def _collected(engine: Engine, path: Path) -> int:
-    """What one process, with its threads, takes to count a file."""
+def _collected(engine: Engine, path: Path) -> int | None:
+    """What one process, with its threads, takes to count a file; None when valgrind lacks some of its instructions."""
     counted = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command = [*counted, *engine(path, path.with_suffix(".output"), cores=1)]
     done = subprocess.run(command, env=limits(1), capture_output=True, check=False)
     found = _COLLECTED.search(done.stderr)
-    if done.returncode or found is None:
-        raise RuntimeError(done.stderr.decode(errors="replace"))
-    return int(found[1])
+    return None if done.returncode or found is None else int(found[1])

@@ -72,10 +72,10 @@ def speed(*, quick: bool) -> list[Row]:
     return rows
 
 
-def engines(folder: Path) -> "Mapping[str, Engine]":
-    """Every engine that is there; what must be compiled is compiled into the folder."""
+def engines(folder: Path, *, machine: str = "native") -> "Mapping[str, Engine]":
+    """Every engine that is there; what must be compiled is compiled into the folder, for this kind of machine."""
     compiler, program = shutil.which("g++"), folder / "counting-simdjson"
-    options = ("-O3", "-march=native", "-std=c++20", "-pthread")
+    options = ("-O3", f"-march={machine}", "-std=c++20", "-pthread")
     if compiler is not None:
         command = [compiler, *options, "-o", str(program), str(SIMDJSON_SOURCE), "-lsimdjson"]
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:

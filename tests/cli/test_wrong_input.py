@@ -246,7 +246,7 @@ def test_a_ledger_of_a_newer_version_is_refused(site: Path) -> None:
 
     for refused in (ended, looked):
         assert refused.returncode == 2
-        assert "ledger.db has schema version 99, this Millstream knows up to 1; install the newer" in refused.stderr
+        assert "ledger.db has schema version 99, this Millstream knows up to 2; install the newer" in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
     with sqlite3.connect(site / ".millstream" / "ledger.db") as db:
         assert db.execute("PRAGMA user_version").fetchone() == (99,)
