@@ -12,6 +12,7 @@ from typing import Any
 
 import counting
 import counting_kafka
+import ingest
 import ledger
 import machine
 import packing
@@ -115,6 +116,10 @@ def _kafka_tables(*, quick: bool) -> Sequence[Table]:
     return [_as_table(title, rows) for title, rows in counting_kafka.run(quick=quick).items()]
 
 
+def _ingest_tables(*, quick: bool) -> Sequence[Table]:
+    return [_as_table(title, rows) for title, rows in ingest.run(quick=quick).items()]
+
+
 def _as_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     head = tuple(rows[0]) if rows else ()
     return title, head, [[_shown(value) for value in row.values()] for row in rows]
@@ -137,6 +142,7 @@ MEASURES: Mapping[str, Callable[..., Sequence[Table]]] = {
     "tournament": _tournament_tables,
     "counting": _counting_tables,
     "kafka": _kafka_tables,
+    "ingest": _ingest_tables,
 }
 
 

@@ -1,0 +1,81 @@
+"""What families of processes take: seconds of processors, and memory, from /proc.
+
+A family is a process with all below it. The time of members that ended is in that of whoever collected them, so what a
+family has taken never shrinks. Memory is the proportional set size, in which pages that several share count once.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Self
+
+LOOK_EVERY_S = 0.2
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_TIMES = slice(11, 15)
+"""Of the process and of its collected children, in user and system mode: fields behind the name in /proc/PID/stat."""
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all below it."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in _read(children).split():
+            yield from family(int(child))
+
+
+def taken_s(pids: Iterable[int]) -> float:
+    """Processor seconds that the families of these processes have taken so far."""
+    ticks = 0
+    for pid in {member for pid in pids for member in family(pid)}:
+        fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+        ticks += sum(map(int, fields[_TIMES]))
+    return ticks / _TICKS_PER_S
+
+
+def memory_mb(pid: int) -> float:
+    """Memory of the family of a process at this moment."""
+    return sum(map(_memory_kb, family(pid))) / 1e3
+
+
+class Peaks:
+    """The most memory that families had meanwhile: a context manager; `mb` is by the first process of a family."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self.mb = dict.fromkeys(pids, 0.0)
+        self._is_over = Event()
+        self._watcher = Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(LOOK_EVERY_S):
+            for pid, most_mb in self.mb.items():
+                self.mb[pid] = max(most_mb, memory_mb(pid))
+
+
+def load() -> str:
+    """How busy the machine is, in words for a table; other work on it makes figures worse."""
+    return f"{os.getloadavg()[0]:.1f} at {time.strftime('%H:%M')}"
+
+
+def _memory_kb(pid: int) -> int:
+    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _read(path: Path) -> str:
+    """The text of a file of a process that may be gone."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
