@@ -4,8 +4,8 @@ Every run is a process of its own, from its start to its last result on disk, an
 runs with each scanner that is installed; a process that only reads the file is the floor below all of them. DuckDB and
 Polars get the two fields as a schema, reduce to the different users of each minute and count the larger windows from
 those. simdjson is a program in C++ without any clock, lateness or rejects, compiled for this very machine, where a
-compiler and the library's headers (Debian: libsimdjson-dev) are; it counts hashes, and validates less. Memory is the peak of the proportional set size of a process with its children,
-looked at ten times a second.
+compiler and the library's headers (Debian: libsimdjson-dev) are; it counts hashes, and validates less. Memory is the
+peak of the proportional set size of a process with its children, looked at ten times a second.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Records per second from a file to where they go, with what that takes of processors and memory.
 
-Every run is `millstream ingest` or `millstream serve` as a person starts it, from its start to its last record, start-up
-included; every output is counted. The input is 1.5 million rows of CSV, one in fifty with a newline inside of quotes.
+Every run is `millstream ingest` or `millstream serve` as a person starts it, from its start to its last record, with
+its start-up; every output is counted. The input is 1.5 million rows of CSV, one in fifty with a newline inside of quotes.
 """
 
 import csv
@@ -20,7 +20,9 @@ from statistics import median
 
 import ingest_grown
 import ingest_posts
-from counting_peers import Usage, run as run_watched
+import machine
+from counting_peers import Usage
+from counting_peers import run as run_watched
 
 sys.path.append(str(Path(__file__).parents[1]))  # `dev` lies beside this folder
 
@@ -29,6 +31,7 @@ from dev.places import ServerError
 
 Row = dict[str, str | int | float]
 
+VERSIONS = "What file ingestion was measured with"
 SPEED = "A file of 1.5 million rows of CSV, one in fifty with a newline in quotes, to where its records go"
 MEMORY = "Memory for a file of any size"
 ROWS = 1_500_000
@@ -47,7 +50,8 @@ def run(*, quick: bool) -> dict[str, list[Row]]:
     """All tables of file ingestion."""
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="tmp") as name:
         folder = Path(name)
-        tables = {SPEED: speed(folder, quick=quick), MEMORY: memory(folder, quick=quick)}
+        tables: dict[str, list[Row]] = {VERSIONS: machine.versions_of_servers()}
+        tables |= {SPEED: speed(folder, quick=quick), MEMORY: memory(folder, quick=quick)}
         tables |= ingest_posts.run(folder, quick=quick)
         return tables | ingest_grown.run(folder, quick=quick)
 
@@ -87,10 +91,9 @@ def memory(folder: Path, *, quick: bool) -> list[Row]:
     for megabytes in (10,) if quick else (100, 1_000, 5_000):
         path, output = folder / "large.csv", folder / "large.jsonl"
         _write_large(path, size_bytes=megabytes * 1_000_000)
-        usage = run_watched(
-            [*_command(path), "--to", str(output), "--state", str(folder / f"state-{megabytes}")],
-            environment=_environment(),
-        )
+        command = [*_command(path), "--to", str(output), "--state", str(folder / f"state-{megabytes}")]
+        with (folder / f"large-{megabytes}.json").open("wb") as file:
+            usage = run_watched(command, environment=_environment(), output=file)
         seconds = usage.wall_s
         rows.append(
             {
@@ -155,7 +158,7 @@ def _ingest(path: Path, target: Target, *, workers: int, state: Path) -> Usage:
 
 
 def _command(path: Path) -> list[str]:
-    return [sys.executable, "-m", "millstream", "ingest", str(path), "--json"]
+    return [sys.executable, "-m", "millstream", "ingest", str(path), "--json", "--quiet"]
 
 
 def _environment() -> dict[str, str]:

@@ -21,6 +21,8 @@ import ingest_sites
 from ingest_sites import Site
 from watching import Peaks, load, taken_s
 
+sys.path.append(str(Path(__file__).parents[1]))  # `dev` lies beside this folder
+
 from dev.places import ServerError
 
 Row = dict[str, str | int | float]
@@ -106,7 +108,9 @@ def _throughput(turns: dict[str, list[Turn]]) -> list[Row]:
             "rows/s": round(median(turn.records / turn.wall_s for turn in mine)),
             "lowest": round(min(turn.records / turn.wall_s for turn in mine)),
             "highest": round(max(turn.records / turn.wall_s for turn in mine)),
-            "of embedded": round(median(base.wall_s / turn.wall_s for base, turn in zip(embedded, mine, strict=True)), 2),
+            "of embedded": round(
+                median(base.wall_s / turn.wall_s for base, turn in zip(embedded, mine, strict=True)), 2
+            ),
             "processor s per million rows": _per_million(mine, "own_s"),
             "of servers": _per_million(mine, "servers_s") if name != "embedded" else "-",
             "peak MB: service": round(max(turn.service_mb for turn in mine)),

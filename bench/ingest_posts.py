@@ -1,7 +1,7 @@
 """How long a POST takes that is answered with an id, at a steady rate of requests.
 
-Requests are sent at their times whether or not earlier ones were answered (an open loop), so a pause of the server shows
-in all of them. The client is a process of its own on the same machine, which has two cores for everything. Each request
+Requests are sent at their times whether or not earlier ones were answered (an open loop), so a pause of the server
+shows in all of them. The client is a process of its own on the same machine, which has two cores for everything. Each request
 names a file of a few rows that is there, so jobs are worked meanwhile.
 """
 
@@ -41,7 +41,9 @@ def service(state: Path, *options: str) -> Iterator[str]:
     """A service of its own while it is needed; its address."""
     command = [sys.executable, "-m", "millstream", "serve", "--listen", "127.0.0.1:0", "--state", str(state)]
     log = (state.parent / f"{state.name}.log").open("w+b")
-    process = subprocess.Popen([*command, "--request-rate", "100000/s", "--max-jobs", "1000000", *options], stdout=log, stderr=log)
+    process = subprocess.Popen(
+        [*command, "--request-rate", "100000/s", "--max-jobs", "1000000", *options], stdout=log, stderr=log
+    )
     try:
         yield _address(process, Path(log.name))
     finally:

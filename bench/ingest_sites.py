@@ -45,7 +45,9 @@ class Site:
 
     def send(self, name: str, *, chunk: int) -> str:
         """Send a job; returns its id."""
-        answer = self._ask("POST", "/read-and-publish-data", {"file_name": name, "file_container": CONTAINER, "chunk_bytes": chunk})
+        answer = self._ask(
+            "POST", "/read-and-publish-data", {"file_name": name, "file_container": CONTAINER, "chunk_bytes": chunk}
+        )
         message_id: str = answer["message_id"]
         return message_id
 

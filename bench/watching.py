@@ -28,8 +28,8 @@ def family(pid: int) -> Iterator[int]:
 def taken_s(pids: Iterable[int]) -> float:
     """Processor seconds that the families of these processes have taken so far."""
     ticks = 0
-    for pid in {member for pid in pids for member in family(pid)}:
-        fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    for member in {member for pid in pids for member in family(pid)}:
+        fields = _read(Path(f"/proc/{member}/stat")).rpartition(")")[2].split()
         ticks += sum(map(int, fields[_TIMES]))
     return ticks / _TICKS_PER_S
 

@@ -11,9 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use millstream_frames::{
-    Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner, scan_range,
-};
+use millstream_frames::{Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner, scan_range};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -52,7 +50,12 @@ impl PyScanner {
     fn new(uid: Vec<String>, ts: Vec<String>, level: Option<&str>) -> PyResult<Self> {
         let fields = Fields::new(&uid, &ts).ok_or_else(|| PyValueError::new_err("uid and ts: expected keys"))?;
         let level = level.map_or_else(|| Ok(Level::best()), level_named)?;
-        Ok(Self { scanner: Mutex::new(Scanner::new(fields, level)), room: Mutex::default(), buffer: Mutex::default(), level })
+        Ok(Self {
+            scanner: Mutex::new(Scanner::new(fields, level)),
+            room: Mutex::default(),
+            buffer: Mutex::default(),
+            level,
+        })
     }
 
     /// The instructions that are used.

@@ -177,8 +177,9 @@ mod tests {
     #[test]
     fn every_level_sees_every_byte_in_every_place() {
         for level in Level::ALL.into_iter().filter(|level| level.is_here()) {
-            for byte in 0..=255 {
-                for at in 0..CHUNK {
+            let step = if cfg!(miri) { 41 } else { 1 }; // which takes an hour for what others do in a second
+            for byte in (0..=255).step_by(step) {
+                for at in (0..CHUNK).step_by(step.min(13)) {
                     for around in [b'a', b'\\', b'"', 0, 255] {
                         let mut chunk = [around; CHUNK];
                         chunk[at] = byte;

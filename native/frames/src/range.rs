@@ -20,6 +20,9 @@ const PIECE_BYTES: usize = 256 << 10;
 /// A longer line is left to others.
 const LONGEST_BYTES: usize = 1 << 20;
 
+/// A larger buffer is given back.
+const KEPT_BYTES: usize = 4 * PIECE_BYTES;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A block of a file: the byte it starts at, what is known of it, and the end of its frames and rejects in the columns.
@@ -48,11 +51,13 @@ pub struct Range {
     pub size_bytes: u64,
 }
 
-/// The bytes of the file that are at hand: `held[from..]` starts with a line, which is byte `at` of the file.
+/// The bytes of the file that are at hand: `room[from..to]` starts with a line, which is byte `at` of the file.
 struct Window<'a, R> {
     read: R,
-    held: &'a mut Vec<u8>,
+    /// Never made shorter, because what is added to it is cleared first.
+    room: &'a mut Vec<u8>,
     from: usize,
+    to: usize,
     at: u64,
     /// How far into the file was read.
     end: u64,
@@ -66,28 +71,33 @@ impl<R: FnMut(&mut [u8], u64) -> io::Result<usize>> Window<'_, R> {
 
     /// Read another piece; None when the file cannot be read or is shorter than it was.
     fn more(&mut self) -> Option<()> {
-        self.held.drain(..self.from);
-        self.from = 0;
-        let length = self.held.len();
+        self.room.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, self.to - self.from);
         let wanted = PIECE_BYTES.min(usize::try_from(self.size_bytes - self.end).unwrap_or(PIECE_BYTES));
-        self.held.resize(length + wanted, 0);
-        let mut filled = length;
-        while filled < length + wanted {
-            let got = (self.read)(&mut self.held[filled..], self.end).ok().filter(|&got| got > 0)?;
-            filled += got;
+        let full = self.to + wanted;
+        if self.room.len() < full {
+            self.room.resize(full, 0);
+        }
+        while self.to < full {
+            let got = (self.read)(&mut self.room[self.to..full], self.end).ok().filter(|&got| got > 0)?;
+            self.to += got;
             self.end += got as u64;
         }
         Some(())
     }
 
+    fn held(&self) -> &[u8] {
+        &self.room[self.from..self.to]
+    }
+
     /// Skip to the start of the first line that starts behind this byte.
     fn skip_line(&mut self) -> Option<()> {
         loop {
-            if let Some(distance) = memchr(b'\n', &self.held[self.from..]) {
+            if let Some(distance) = memchr(b'\n', self.held()) {
                 self.take(distance + 1);
                 return Some(());
             }
-            self.take(self.held.len() - self.from);
+            self.take(self.held().len());
             if self.is_at_end() {
                 return Some(());
             }
@@ -107,7 +117,7 @@ impl<R: FnMut(&mut [u8], u64) -> io::Result<usize>> Window<'_, R> {
         }
         let mut behind = usize::try_from(limit - 1 - self.at).ok()?;
         loop {
-            let rest = &self.held[self.from..];
+            let rest = self.held();
             if behind < rest.len() {
                 if let Some(distance) = memchr(b'\n', &rest[behind..]) {
                     return Some(behind + distance + 1);
@@ -137,17 +147,16 @@ pub fn scan_range(
 ) -> Option<Stretch> {
     let Range { first, count, size_bytes } = range;
     let at = (first * BLOCK_BYTES).saturating_sub(1);
-    buffer.clear();
     let mut stretch = Stretch::default();
     if at >= size_bytes {
         stretch.is_last = true;
         return Some(stretch);
     }
-    let mut window = Window { read, held: buffer, from: 0, at, end: at, size_bytes };
+    let mut window = Window { read, room: buffer, from: 0, to: 0, at, end: at, size_bytes };
     window.more()?;
     if first > 0 {
         window.skip_line()?;
-    } else if window.held.starts_with(BYTE_ORDER_MARK) {
+    } else if window.held().starts_with(BYTE_ORDER_MARK) {
         window.take(BYTE_ORDER_MARK.len());
     }
     for number in first..first + count {
@@ -156,19 +165,17 @@ pub fn scan_range(
         }
         let length = window.block_length((number + 1) * BLOCK_BYTES)?;
         let start = window.at;
-        let block = &window.held[window.from..window.from + length];
+        let block = &window.held()[..length];
         let known = columns.rejects.len();
         let facts = scanner.scan_lines(block, columns);
         stretch.lines.extend(columns.rejects[known..].iter().map(|reject| line(block, reject)));
-        stretch.blocks.push(Block {
-            start,
-            facts,
-            frames: columns.times.len(),
-            rejects: columns.rejects.len(),
-        });
+        stretch.blocks.push(Block { start, facts, frames: columns.times.len(), rejects: columns.rejects.len() });
         window.take(length);
     }
     stretch.is_last = window.at == size_bytes;
+    if buffer.len() > KEPT_BYTES {
+        *buffer = Vec::new();
+    }
     Some(stretch)
 }
 

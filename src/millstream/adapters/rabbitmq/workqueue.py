@@ -30,8 +30,9 @@ ANSWER_S = 10.0
 """Real seconds that a server may take for an answer."""
 
 HEARTBEAT_S = 10
-IDLE_S = 300.0
-"""A consumer that got nothing for so long is asked for anew: should the server have forgotten it, that ends here."""
+IDLE_S = 15.0
+"""A channel that got nothing for so long is opened anew: RabbitMQ 3.10 does not tell one that waits at a quorum queue
+when that is deleted, and shows it the old one, which stays empty, for as long as it lives."""
 
 DELIVERIES = 20
 """How often a message is handed out before it is put aside as poison."""
@@ -183,9 +184,26 @@ class Sender:
 class Receiver:
     """Takes messages from one queue, one at a time."""
 
-    def __init__(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
-        self._channel = channel
-        self._queue = queue
+    def __init__(self, connection: AbstractConnection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._channel: AbstractChannel | None = None
+
+    async def open(self) -> tuple[AbstractChannel, AbstractQueue]:
+        """The channel, and the queue on it, which is made if need be."""
+        if self._channel is None:
+            await declare(self._connection, self._name)
+            channel = self._connection.channel(publisher_confirms=False)
+            await channel.initialize(ANSWER_S)
+            await channel.set_qos(prefetch_count=1, timeout=ANSWER_S)
+            self._queue = await channel.declare_queue(self._name, passive=True, timeout=ANSWER_S)
+            self._channel = channel
+        return self._channel, self._queue
+
+    async def _close(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
 
     async def fetch(self) -> AbstractIncomingMessage:
         """The next message, to be acknowledged, rejected or given back; waits for one. Raises one of TROUBLE.
@@ -193,14 +211,16 @@ class Receiver:
         Cancelled, it gives back what came meanwhile.
         """
         while True:
-            message = await self._queue.get(fail=False, timeout=ANSWER_S)
+            channel, queue = await self.open()
+            message = await queue.get(fail=False, timeout=ANSWER_S)
             _heed_cancelling()
-            message = message or await self._wait()
+            message = message or await self._wait(channel, queue)
             _heed_cancelling()
             if message is not None:
                 return message
+            await self._close()
 
-    async def _wait(self) -> AbstractIncomingMessage | None:
+    async def _wait(self, channel: AbstractChannel, queue: AbstractQueue) -> AbstractIncomingMessage | None:
         """The first message that comes, None when there was none for a long time or the consumer was ended."""
         arrived: asyncio.Future[AbstractIncomingMessage | None] = asyncio.get_running_loop().create_future()
 
@@ -214,17 +234,17 @@ class Receiver:
             if not arrived.done():
                 arrived.set_result(None)
 
-        lost = asyncio.ensure_future(self._channel.closed())
-        notices = (await self._channel.get_underlay_channel()).on_consumer_cancel_callbacks
+        lost = asyncio.ensure_future(channel.closed())
+        notices = (await channel.get_underlay_channel()).on_consumer_cancel_callbacks
         notices.add(end)
-        tag = await self._queue.consume(take, timeout=ANSWER_S)
+        tag = await queue.consume(take, timeout=ANSWER_S)
         try:
             _heed_cancelling()
             waits: list[asyncio.Future[Any]] = [arrived, lost]
             await asyncio.wait(waits, timeout=IDLE_S, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
                 raise ConnectionError("the connection was lost")
-            await self._queue.cancel(tag, timeout=ANSWER_S)
+            await queue.cancel(tag, timeout=ANSWER_S)
             return arrived.result() if arrived.done() else None
         except asyncio.CancelledError:
             if arrived.done() and (message := arrived.result()) is not None:
@@ -241,12 +261,9 @@ async def receiving(broker: Broker, name: str) -> AsyncIterator[Receiver]:
     """A connection that receives from the queue `name`, which is made if need be; raises one of TROUBLE."""
     connection = await broker.connect()
     try:
-        await declare(connection, name)
-        channel = connection.channel(publisher_confirms=False)
-        await channel.initialize(ANSWER_S)
-        await channel.set_qos(prefetch_count=1, timeout=ANSWER_S)
-        queue = await channel.declare_queue(name, passive=True, timeout=ANSWER_S)
-        yield Receiver(channel, queue)
+        receiver = Receiver(connection, name)
+        await receiver.open()
+        yield receiver
     finally:
         await let_go(connection)
 
