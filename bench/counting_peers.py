@@ -32,7 +32,7 @@ from millstream.counting.frames.choosing import native_problem
 Row = dict[str, str | int | float]
 Answer = dict[tuple[str, int], int]
 
-SPEED = "The same file by several engines, from start to last result on disk"
+SPEED = "The same file by three engines, from start to last result on disk"
 FLOOR = "only reading"
 SIMDJSON = "simdjson, C++"
 SIMDJSON_SOURCE = Path(__file__).parent / "counting_simdjson.cpp"

@@ -23,7 +23,7 @@ from millstream.counting.windows.windows import Windows
 Row = dict[str, str | int | float]
 
 TITLE = "Where the time goes, one process, frames of 290 bytes"
-SCAN = "scan: JSON to times and hashes"
+SCAN = "scan: JSON to times and hashes (native: reading, too)"
 REST = "the rest: start-up, the loop around"
 
 
@@ -74,7 +74,7 @@ def watched() -> Iterator[Watch]:
     if "native" in SCANNERS:
         from millstream.counting.frames.native import NativeScanner  # noqa: PLC0415 - an optional package
 
-        stages[SCAN] = (*stages[SCAN], (NativeScanner, "scan_blocks"))
+        stages[SCAN] = (*stages[SCAN], (NativeScanner, "scan_blocks"), (NativeScanner, "scan_range"))
     before = [(kind, name, getattr(kind, name)) for calls in stages.values() for kind, name in calls]
     try:
         for stage, calls in stages.items():

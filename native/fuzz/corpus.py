@@ -9,7 +9,7 @@ from hashlib import sha1
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
-LONGEST_BYTES = 2_000
+LONGEST_BYTES = 120
 
 
 def main(verb: str, target: str) -> None:

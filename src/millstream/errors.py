@@ -109,18 +109,18 @@ class RecordTooLongError(SourceError):
 
 
 class UnknownBatchError(MillstreamError):
-    """No batch or file of that name is in the ledger."""
+    """No batch, ingestion or file of that name is in the ledger."""
 
     def __init__(self, *, name: str, state: str) -> None:
         self.name = name
-        super().__init__(f"{name!r} is no batch or file of {state}; `millstream status` lists what there is")
+        super().__init__(f"{name!r} is no batch, ingestion or file of {state}; `millstream status` lists what there is")
 
 
 class NotAllowedError(MillstreamError):
-    """A batch cannot take that step from the state it is in."""
+    """A batch, or what `noun` says, cannot take that step from the state it is in."""
 
-    def __init__(self, *, name: str, step: str, state: str, hint: str) -> None:
-        super().__init__(f"{name}: cannot {step} a batch that is {state}; {hint}")
+    def __init__(self, *, name: str, step: str, state: str, hint: str, noun: str = "a batch") -> None:
+        super().__init__(f"{name}: cannot {step} {noun} that is {state}; {hint}")
 
 
 class HostLostError(MillstreamError):

@@ -372,7 +372,7 @@ def test_a_full_disk_does_not_hold_up_the_end(tmp_path: Path) -> None:
         await one.close()
         return (await asyncio.gather(call, return_exceptions=True))[0]
 
-    assert isinstance(asyncio.run(close_while_full()), sqlite3.OperationalError)
+    assert isinstance(asyncio.run(close_while_full()), LedgerUnusableError)
 
 
 # --- a kill -----------------------------------------------------------------------------------------------------

@@ -166,9 +166,9 @@ def test_an_unknown_batch_is_refused(mill, run: Run, verb: str) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["cancel"], "one of the arguments BATCH --all is required"),
-        (["retry"], "one of the arguments BATCH --dead is required"),
-        (["cancel", "nightly-a", "--all"], "argument --all: not allowed with argument BATCH"),
+        (["cancel"], "one of the arguments BATCH|MESSAGE_ID --all is required"),
+        (["retry"], "one of the arguments BATCH|MESSAGE_ID --dead is required"),
+        (["cancel", "nightly-a", "--all"], "argument --all: not allowed with argument BATCH|MESSAGE_ID"),
     ],
 )
 def test_one_or_all_must_be_said(run: Run, capsys: Capture, words: list[str], problem: str) -> None:

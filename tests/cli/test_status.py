@@ -190,7 +190,9 @@ def test_any_key_survives_json(mill, run: Run, capsysbinary: pytest.CaptureFixtu
 @pytest.mark.parametrize("name", ["clicks-2", "missing.csv", "\udcff.csv"])
 def test_an_unknown_name_is_refused(mill, run: Run, name: str) -> None:
     """A name that is neither a batch nor a file, or not even text, is told with what lists the known ones."""
-    with pytest.raises(UnknownBatchError, match=r"is no batch or file of .* `millstream status` lists what there is"):
+    with pytest.raises(
+        UnknownBatchError, match=r"is no batch, ingestion or file of .* `millstream status` lists what there is"
+    ):
         run("status", name)
 
 

@@ -30,6 +30,7 @@ from millstream.config.serving import read_serving
 from millstream.simulate import write_files
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LIKE_SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SPEED = "3000"
@@ -71,8 +72,8 @@ def test_every_block_does_what_the_page_says(page, tmp_path, request):
     blocks = list(blocks_of(page))
     folder = with_examples(tmp_path / "session")
     addresses = addresses_for(blocks, request)
-    for settings in folder.glob("*.toml"):
-        settings.write_text(replaced(settings.read_text("utf-8"), addresses), encoding="utf-8")
+    for example in folder.glob("*.toml"):
+        example.write_text(replaced(example.read_text("utf-8"), addresses), encoding="utf-8")
     request.addfinalizer(lambda: end_processes(folder))
     for number, block in enumerate(blocks):
         if block.file:
@@ -89,6 +90,8 @@ def test_every_block_does_what_the_page_says(page, tmp_path, request):
 def addresses_for(blocks: list[Block], request: pytest.FixtureRequest) -> dict[str, str]:
     """What stands for the addresses on a page: those of its own servers, and a free port for a service."""
     commands = "".join(block.text for block in blocks if block.language == "console" or block.file)
+    used = [path.read_text("utf-8") for path in EXAMPLES.glob("*.toml") if f" {path.name}" in commands]
+    commands += re.sub(r"#.*", "", "".join(used))
     needed = {address: fixture for address, fixture in SERVERS.items() if address in commands}
     addresses = {address: request.getfixturevalue(fixture).address for address, fixture in needed.items()}
     if SERVICE in commands:
@@ -122,7 +125,7 @@ def end_processes(folder: Path) -> None:
 
 def with_examples(folder: Path) -> Path:
     """A new folder with the example programs in it."""
-    return shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def follow(block: Block, *, folder: Path, addresses: dict[str, str]) -> None:

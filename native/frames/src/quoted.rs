@@ -1,9 +1,9 @@
 //! Strings of JSON: where they end, whether they are sound, and their text without escapes.
 //!
-//! Theory of operation: a text is looked at once, 64 bytes at a time, before it is parsed. Of each byte four bits are
-//! kept: whether it would end a string, whether it must not be in one (or only as a code, `\u`), whether it is a
-//! backslash, whether it is not ASCII. That does not ask whether it is in a string, so it needs no branch; and then
-//! passing over a string is finding the next bit. A backslash between strings is an error of grammar, and a newline must
+//! Theory of operation: a text is looked at once, 64 bytes at a time, before it is parsed. Of each byte two bits are
+//! kept: whether a string stops at it, because it ends one or must not be in one (or only as a code, `\u`); and whether
+//! it is a backslash or not ASCII. That does not ask whether it is in a string, so it needs no branch; and then passing
+//! over a string is finding the next bit that stops. A backslash between strings is an error of grammar, and a newline must
 //! not be in a string, so what is wrong in one line makes no difference to the next.
 //!
 //! Which bytes stand behind an odd number of backslashes is worked out for 64 together, by adding: a carry runs through
@@ -24,13 +24,10 @@ pub type Bad = usize;
 /// What is known of 64 bytes.
 #[derive(Clone, Copy, Default)]
 pub struct Marks {
-    /// Quotes that end a string.
-    quote: u64,
-    /// Control characters, and what stands for nothing behind a backslash, or is a `u` there.
-    odd: u64,
-    backslash: u64,
-    /// What is not ASCII.
-    high: u64,
+    /// Quotes that end a string, control characters, and what stands for nothing behind a backslash, or is a `u` there.
+    stop: u64,
+    /// Backslashes, and what is not ASCII.
+    fancy: u64,
 }
 
 /// Where a string ends.
@@ -53,10 +50,9 @@ pub fn mark<W: Width>(width: W, text: &[u8], end: usize, marks: &mut Vec<Marks>)
     for (chunk, marks) in text.as_chunks::<CHUNK>().0.iter().zip(&mut marks[..chunks]) {
         let found = width.masks(chunk);
         let behind = behind_odd_runs(found.backslash, &mut carried);
-        marks.quote = found.quote & !behind;
-        marks.odd = found.control | behind & !width.simple(chunk, behind);
-        marks.backslash = found.backslash;
-        marks.high = found.high;
+        // A quote behind a backslash is simple, so what is a quote and stops is one that ends a string.
+        marks.stop = found.quote & !behind | found.control | behind & !width.simple(chunk, behind);
+        marks.fancy = found.backslash | found.high;
     }
 }
 
@@ -84,47 +80,43 @@ pub fn string(text: &[u8], marks: &[Marks], start: usize) -> Result<Quoted, Bad>
         let (number, shift) = (at / CHUNK, at % CHUNK);
         let [here, next] = marks[number..].first_chunk().expect("there is one more than chunks");
         let joined = |here: u64, next: u64| here >> shift | next << 1 << (63 - shift);
-        let quote = joined(here.quote, next.quote);
-        let inside = quote.wrapping_sub(1) & !quote;
-        let odd = joined(here.odd, next.odd) & inside;
-        fancy |= joined(here.backslash | here.high, next.backslash | next.high) & inside;
-        if odd != 0 && !are_codes(text, at, odd, &mut pair) {
-            return Err(start);
+        let mut stop = joined(here.stop, next.stop);
+        let fancy_here = joined(here.fancy, next.fancy);
+        while stop != 0 {
+            let distance = stop.trailing_zeros();
+            let place = at + distance as usize;
+            if text[place] == b'"' {
+                fancy |= fancy_here & !(!0 << distance);
+                return Ok(Quoted { end: place + 1, is_plain: fancy == 0 });
+            }
+            if !is_code(text, place, &mut pair) {
+                return Err(start);
+            }
+            stop &= stop - 1;
         }
-        if quote != 0 {
-            return Ok(Quoted { end: at + quote.trailing_zeros() as usize + 1, is_plain: fancy == 0 });
-        }
+        fancy |= fancy_here;
         at += CHUNK;
     }
 }
 
-/// Are all `odd` bytes of the 64 from `at` on, from first to last, the `u` of a code of four hexadecimal digits?
+/// Is here the `u` of a code of four hexadecimal digits?
 ///
 /// `pair` is where the second half of a surrogate pair is expected, and nowhere else it may be.
 #[cold]
 #[inline(never)]
-fn are_codes(text: &[u8], at: usize, odd: u64, pair: &mut usize) -> bool {
-    let mut left = odd;
-    while left != 0 {
-        let place = at + left.trailing_zeros() as usize;
-        left &= left - 1;
-        let Some(unit) = unit_at(text, place) else {
-            return false;
-        };
-        match unit {
-            0xd800..=0xdbff => {
-                let has_second = text[place + 5] == b'\\'
-                    && unit_at(text, place + 6).is_some_and(|second| (0xdc00..=0xdfff).contains(&second));
-                if !has_second {
-                    return false;
-                }
-                *pair = place + 6;
-            }
-            0xdc00..=0xdfff if *pair != place => return false,
-            _ => {}
+fn is_code(text: &[u8], place: usize, pair: &mut usize) -> bool {
+    let Some(unit) = unit_at(text, place) else {
+        return false;
+    };
+    match unit {
+        0xd800..=0xdbff => {
+            *pair = place + 6;
+            text[place + 5] == b'\\'
+                && unit_at(text, place + 6).is_some_and(|second| (0xdc00..=0xdfff).contains(&second))
         }
+        0xdc00..=0xdfff => *pair == place,
+        _ => true,
     }
-    true
 }
 
 /// The UTF-16 unit written behind the `u` at a place, if one is.

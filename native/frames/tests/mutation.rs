@@ -5,11 +5,13 @@
 
 #![allow(clippy::naive_bytecount)] // plain is the point here
 
+mod agree;
 mod rule;
 
 use std::path::Path;
 
-use millstream_frames::{Columns, Fields, Level, Reason, Scanner};
+use agree::{answers, scanners};
+use millstream_frames::{Columns, Reason};
 use rule::{Answer, answer_of, value_answer};
 
 const PIECES: &[&[u8]] = &[
@@ -98,6 +100,7 @@ impl Dice {
 fn seeds() -> Vec<Vec<u8>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let mut files: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
     files.sort();
     let lines: Vec<Vec<u8>> = files
         .iter()
@@ -108,20 +111,6 @@ fn seeds() -> Vec<Vec<u8>> {
         .collect();
     assert!(lines.len() > 100);
     lines
-}
-
-fn scanners() -> Vec<Scanner> {
-    let here = Level::ALL.into_iter().filter(|level| level.is_here());
-    here.map(|level| Scanner::new(Fields::new(&["uid"], &["ts"]).unwrap(), level)).collect()
-}
-
-fn answers(columns: &Columns) -> Vec<Answer> {
-    let frames = columns.times.iter().zip(&columns.users);
-    let mut found: Vec<Answer> = frames.map(|(&time, &user)| Ok((time, user))).collect();
-    for reject in &columns.rejects {
-        found.insert(reject.index, Err(reject.reason));
-    }
-    found
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {

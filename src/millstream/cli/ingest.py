@@ -42,7 +42,7 @@ def _run(args: argparse.Namespace) -> int:
 
         return int(run_remote(args))
     config = read_ingest_config(given(args, IngestConfig), environment=os.environ)
-    job = read_job(args.path, config)
+    job = read_job(args.path, config, state=Path(args.state))
     console = stderr_console()
     with log_to(console, is_quiet=args.quiet), IngestDisplay(console, is_quiet=args.quiet) as display:
         report = ingest_path(

@@ -70,11 +70,10 @@ class IngestDisplay:
         if self._task is None:
             self._progress.start()
             self._task = self._progress.add_task(row.spec.name, total=None, records="")
-        size_bytes = row.found.size_bytes - row.found.head.start if row.found is not None else None
         self._progress.update(
             self._task,
-            total=size_bytes,
-            completed=row.bytes_done,
+            total=row.found.size_bytes if row.found is not None else None,
+            completed=row.bytes_passed,
             records=counted(row.records_published, "record"),
             description=f"{row.spec.name} (waiting)" if row.waits_for else row.spec.name,
         )
@@ -109,7 +108,7 @@ def document(report: PathReport, *, job: PathJob) -> dict[str, object]:
         "output": str(job.sink.file or job.sink.shown),
         "already_finished": report.was_finished,
         "size_bytes": row.found.size_bytes if row.found is not None else None,
-        "bytes_done": row.bytes_done,
+        "bytes_done": row.bytes_passed,
         "records_published": row.records_published,
         "records_rejected": row.records_rejected,
         "chunks": {

@@ -1,10 +1,13 @@
-"""How commands get at a state folder, whether an engine is running on it or not.
+"""How commands get at a ledger, whether something works with it or not.
 
-Theory of operation: they read and change the same ledger as the engine, in transactions of their own; after a change
-they ring at the engine's door, so that it looks at once. The only module of the command line that knows what a state
+Theory of operation: they read and change the same ledger as engines, services and workers, in transactions of their
+own. After a change of the ledger of a state folder they ring at its engine's door, so that it looks at once; in a
+shared one the change itself tells everybody who listens. The only module of the command line that knows what a state
 folder is made of.
 """
 
+import contextlib
+import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,22 +18,30 @@ from typing import NoReturn
 from millstream.adapters.clock import Anchor, SystemClock
 from millstream.adapters.lock import running_engine
 from millstream.adapters.sqlite import SqliteLedger, ring
+from millstream.cli.output import local_time
+from millstream.cli.place import Place
 from millstream.core.container import is_object_address
-from millstream.core.queries import PAUSED, ReadBatches, ReadFiles, ReadMeta
+from millstream.core.ingestion import IngestionRow, ReadIngestion
+from millstream.core.queries import PAUSED, ReadBatches, ReadFiles, ReadMeta, ReadTime
 from millstream.core.rows import BatchRow, FileRow
 from millstream.core.terms import TERMS, Terms, load_terms
 from millstream.errors import MillstreamError, UnknownBatchError
 from millstream.ports import Ledger
+from millstream.runtime.sweeper import SWEEPER
 from millstream.wiring.engine import CLOCK_ANCHOR, LEDGER
+from millstream.wiring.shared import open_at_once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What is true of a whole state folder while one looks at it.
+    """What is true of a whole ledger while one looks at it.
 
-    `engine_pid` is the process that works on it, None without one; `now_s` the engine's time, `speed` times as fast
-    as the wall; `is_paused` says whether an operator holds back all work; `terms` are those of the engine that was
-    started last, None when they are not known.
+    `engine_pid` is the process that works on the state folder, None without one; `now_s` the engine's time, `speed`
+    times as fast as the wall; `is_paused` says whether an operator holds back all work; `terms` are those of the engine
+    that was started last, None when they are not known.
+
+    A ledger that `is_shared` has no one engine. There `keeper` is the service or worker that looks after it for all, as
+    one of them always does, None when none is running; `kept_until` is how long the last one would have.
     """
 
     engine_pid: int | None
@@ -38,22 +49,46 @@ class Surroundings:
     speed: float = 1.0
     is_paused: bool = False
     terms: Mapping[str, Terms] | None = None
+    is_shared: bool = False
+    keeper: str | None = None
+    kept_until: float | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether somebody is there who acts on a change."""
+        return self.engine_pid is not None or self.keeper is not None
+
+    @property
+    def absence(self) -> str | None:
+        """Why nobody works now, None when somebody does."""
+        if self.is_alive:
+            return None
+        if not self.is_shared:
+            return "no engine is running on this state folder"
+        if self.kept_until is None:
+            return "no service or worker has looked after this ledger yet"
+        last = local_time(self.kept_until, now_s=self.now_s)
+        return f"no service or worker has been running on this ledger since {last}"
 
 
 @asynccontextmanager
-async def open_ledger(state: str) -> AsyncIterator[Ledger]:
-    """The ledger of a state folder, closed at the end; raises MillstreamError when nothing was run there yet."""
+async def open_ledger(place: Place) -> AsyncIterator[Ledger]:
+    """The ledger at a place, closed at the end; raises MillstreamError when there is none yet, or it is away."""
+    ledger = _open_folder(place.folder) if place.address is None else await open_at_once(place.address)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def _open_folder(state: str) -> Ledger:
     path = Path(state) / LEDGER
     if not path.exists():
         raise MillstreamError(
             f"state: no state at {state}: nothing was run there yet; name the folder of an engine with --state"
         )
     # Inline: a command asks one thing after the other and has nothing to do meanwhile.
-    ledger = SqliteLedger(path, inline=True, on_full=_give_up)
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
+    return SqliteLedger(path, inline=True, on_full=_give_up)
 
 
 def _give_up(reason: str) -> NoReturn:
@@ -61,42 +96,62 @@ def _give_up(reason: str) -> NoReturn:
     raise MillstreamError(f"state: nothing was changed: {reason}; make room and try again")
 
 
-def engine_pid(state: str) -> int | None:
-    """The process id of the engine that works on a state folder, None when there is none."""
-    return running_engine(Path(state))
+def ring_engine(place: Place) -> None:
+    """Tell the engine of a state folder, if one runs, that its ledger was changed."""
+    if not place.is_shared:
+        ring(Path(place.folder) / LEDGER)
 
 
-def ring_engine(state: str) -> None:
-    """Tell the engine, if one runs, that its ledger was changed."""
-    ring(Path(state) / LEDGER)
-
-
-async def look_around(ledger: Ledger, *, state: str) -> Surroundings:
-    """What is true of the state folder now."""
-    anchor = await ledger.read(ReadMeta(key=CLOCK_ANCHOR))
+async def look_around(ledger: Ledger, *, place: Place) -> Surroundings:
+    """What is true of the ledger now."""
     terms = await ledger.read(ReadMeta(key=TERMS))
+    is_paused = await ledger.read(ReadMeta(key=PAUSED)) == "1"
+    known = load_terms(terms) if terms else None
+    if place.is_shared:
+        now_s = await ledger.read(ReadTime())
+        keeper, until = _duty(await ledger.read(ReadMeta(key=SWEEPER)))
+        return Surroundings(
+            engine_pid=None,
+            now_s=now_s,
+            is_paused=is_paused,
+            terms=known,
+            is_shared=True,
+            keeper=keeper if until is not None and until > now_s else None,
+            kept_until=until,
+        )
+    anchor = await ledger.read(ReadMeta(key=CLOCK_ANCHOR))
     clock = SystemClock(Anchor.loads(anchor) if anchor else None)
     return Surroundings(
-        engine_pid=engine_pid(state),
+        engine_pid=running_engine(Path(place.folder)),
         now_s=clock.now(),
         speed=clock.speed,
-        is_paused=await ledger.read(ReadMeta(key=PAUSED)) == "1",
-        terms=load_terms(terms) if terms else None,
+        is_paused=is_paused,
+        terms=known,
     )
 
 
-async def find_batch(ledger: Ledger, name: str, *, state: str) -> BatchRow:
-    """The batch of that name; raises UnknownBatchError."""
-    rows = await ledger.read(ReadBatches(batch_id=name)) if _can_be_known(name) else ()
-    if not rows:
-        raise UnknownBatchError(name=name, state=state)
-    return rows[0]
+def _duty(text: str | None) -> tuple[str | None, float | None]:
+    """Who looks after a shared ledger, and until when; nobody if what is written cannot be read."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        found = json.loads(text or "")
+        return str(found["owner"]), float(found["until"])
+    return None, None
 
 
-async def find_batch_or_file(ledger: Ledger, name: str, *, state: str) -> BatchRow | tuple[FileRow, ...]:
-    """The batch of that name or else all versions of the file at that path; raises UnknownBatchError."""
+async def find_work(ledger: Ledger, name: str, *, place: Place) -> BatchRow | IngestionRow:
+    """The batch or the ingestion of that id; raises UnknownBatchError."""
+    if _can_be_known(name):
+        rows = await ledger.read(ReadBatches(batch_id=name))
+        found = rows[0] if rows else await ledger.read(ReadIngestion(message_id=name))
+        if found is not None:
+            return found
+    raise UnknownBatchError(name=name, state=place.shown)
+
+
+async def find_anything(ledger: Ledger, name: str, *, place: Place) -> BatchRow | IngestionRow | tuple[FileRow, ...]:
+    """The batch or ingestion of that id, or else all versions of the file at that path; raises UnknownBatchError."""
     try:
-        return await find_batch(ledger, name, state=state)
+        return await find_work(ledger, name, place=place)
     except UnknownBatchError:
         versions = await ledger.read(_file_at(name)) if _can_be_known(name) else ()
         if not versions:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from millstream.cli.ledger_access import Surroundings
 from millstream.cli.output import counted, local_time, rough_duration
+from millstream.core.ingestion import PIPELINE
 from millstream.core.lifecycle import FINISHED, State
 from millstream.core.model import Kind
 from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
@@ -47,10 +48,17 @@ class Case:
 
     @property
     def absence(self) -> str | None:
-        """Why no engine works on its pipeline now, None when one does."""
-        if self.around.engine_pid is None:
-            return "no engine is running on this state folder"
-        if self.around.terms is not None and self.terms is None:
+        """Why nobody works on its pipeline now, None when somebody does, or may.
+
+        Who works chunks leaves no terms, and in a shared ledger nobody's are complete; nor can be seen there whether an
+        engine runs that closes minibatches.
+        """
+        around = self.around
+        if around.absence is not None:
+            return None if around.is_shared and self.batch.state is State.OPEN else around.absence
+        if around.is_shared or self.batch.pipeline == PIPELINE:
+            return None
+        if around.terms is not None and self.terms is None:
             return f"the engine that is running does not work on pipeline {self.batch.pipeline}"
         return None
 
@@ -65,7 +73,9 @@ class Case:
 
     @property
     def content(self) -> str:
-        """How many records or files it holds."""
+        """How many records or files it holds, or that it finds chunks."""
+        if self.batch.kind is Kind.PLAN:
+            return "a plan step"
         return counted(self.batch.records, "file" if self.batch.kind is Kind.BUCKET else "record")
 
     def time(self, at_s: float | None) -> str:
@@ -152,7 +162,8 @@ def _ready(case: Case) -> Iterator[str]:
     elif batch.paused or case.around.is_paused:
         yield made
     else:
-        workers = f"one of {case.terms.workers} workers" if case.terms and case.terms.workers > 1 else "a worker"
+        terms = None if case.around.is_shared else case.terms
+        workers = f"one of {terms.workers} workers" if terms is not None and terms.workers > 1 else "a worker"
         yield f"{made}; waits for {workers}"
         if case.queue_position:
             yield f"before it in the queue: {counted(case.queue_position, 'ready batch')} of {batch.pipeline}"
@@ -163,7 +174,8 @@ def _ready(case: Case) -> Iterator[str]:
 def _running(case: Case) -> Iterator[str]:
     batch = case.batch
     if case.absence:
-        yield f"{case.this_attempt} was claimed at {case.time(batch.claimed_at)} by {batch.owner}, which has ended"
+        ended = "" if case.around.is_shared else ", which has ended"
+        yield f"{case.this_attempt} was claimed at {case.time(batch.claimed_at)} by {batch.owner}{ended}"
         yield f"{case.absence}; the next one to run {batch.pipeline} gives it another attempt"
     elif batch.started_at is not None:
         began = f"began at {case.time(batch.started_at)}, {case.ago(batch.started_at)}"
@@ -194,7 +206,7 @@ def _done(case: Case) -> Iterator[str]:
     took = f", which took {rough_duration(last.seconds)}" if last and last.seconds is not None else ""
     yield f"done at {case.time(batch.finished_at)} by attempt {batch.attempts}{took}; {case.content}"
     if batch.finished_at is not None and batch.closed_at is not None:
-        what = "planned" if batch.kind is Kind.BUCKET else "closed"
+        what = "closed" if batch.kind is Kind.MINIBATCH else "planned"
         yield f"that was {rough_duration(max(0.0, batch.finished_at - batch.closed_at))} after it was {what}"
     if last and last.error:
         yield f"its handler says: {last.error}"

@@ -127,7 +127,7 @@ def _objection(name: str) -> str | None:
     parts = name.split("/")
     reasons = {
         "is empty": not name,
-        "is no text": not _is_text(name),
+        "is no text": not is_text(name),
         f"has more than {LONGEST_NAME_BYTES} bytes": len(name.encode(errors="replace")) > LONGEST_NAME_BYTES,
         "has a control character": any(_is_control(sign) for sign in name),
         "has a backslash": "\\" in name,
@@ -137,7 +137,8 @@ def _objection(name: str) -> str | None:
     return next((reason for reason, is_so in reasons.items() if is_so), None)
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether it can be written as UTF-8; a name from a disk need not be."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -238,10 +238,12 @@ class Joiner:
 def _settle(folder: OutputFolder, row: IngestionRow) -> None:
     """Make the folder agree with what the ledger says of an ingestion; idempotent."""
     message_id = row.spec.message_id
-    if row.status in _WHOLE:
+    if row.successor:
+        folder.drop(message_id, is_replaced=True)
+    elif row.status in _WHOLE:
         folder.finish(message_id, size_bytes=row.out_bytes)
     elif row.status in _FRUITLESS:
-        folder.drop(message_id, is_replaced=bool(row.successor))
+        folder.drop(message_id, is_replaced=False)
     else:
         folder.reopen(message_id, size_bytes=row.out_bytes)
 

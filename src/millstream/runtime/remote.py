@@ -26,12 +26,13 @@ from millstream.core.ingestion import (
 )
 from millstream.core.lifecycle import FINISHED, State
 from millstream.core.model import AttemptResult, Job
-from millstream.core.operations import Finish, Operation, Release, Renew, Start
-from millstream.core.queries import Query, ReadBatches
+from millstream.core.operations import Finish, Release, Renew, Start
+from millstream.core.queries import ReadBatches
 from millstream.errors import LedgerUnreachableError
 from millstream.ports import Clock, Ledger, Pool
 from millstream.ports.bell import Ring, Worked
 from millstream.runtime.events import AttemptEnded, BatchClaimed, Events
+from millstream.runtime.patientledger import PatientLedger
 from millstream.runtime.ringing import is_plan_step, ring_of, rings_of
 from millstream.runtime.verdict import NOT_FINISHED, Explainer, Judge, error_of, state_after
 
@@ -104,6 +105,7 @@ class RemoteWorker:
         self._settings = settings
         self._benches = benches
         self._ledger = ledger
+        self._patiently = PatientLedger(ledger)
         self._clock = clock
         self._events = events
         self._explainer = Explainer()
@@ -169,16 +171,16 @@ class RemoteWorker:
         """What is ready of an ingestion, and whether there is anything left to wait for."""
         if ring.message_id is None:
             return Worked(state=None, is_over=True)
-        row = await self._read(ReadIngestion(message_id=ring.message_id))
+        row = await self._patiently.read(ReadIngestion(message_id=ring.message_id))
         if row is None or row.ended_at is not None:
             return Worked(state=None, is_over=True)
-        ready = await self._read(ReadReady(message_id=ring.message_id, at=self._clock.now(), limit=ALL_READY))
+        ready = await self._patiently.read(ReadReady(message_id=ring.message_id, at=self._clock.now(), limit=ALL_READY))
         is_worked = row.planned_all and row.chunks_done + row.chunks_failed == row.chunks_planned
         return Worked(state=None, ready=rings_of(ready), is_over=is_worked and not ready)
 
     async def _say(self, ring: Ring) -> Worked:
         """Where a batch is that could not be claimed."""
-        rows = await self._read(ReadBatches(batch_id=ring.batch_id))
+        rows = await self._patiently.read(ReadBatches(batch_id=ring.batch_id))
         if not rows:
             return Worked(state=None, is_over=ring.message_id is None)
         state = rows[0].state
@@ -196,7 +198,7 @@ class RemoteWorker:
             owner=self._settings.owner,
             lease_until=now + self._settings.lease_s,
         )
-        claiming = asyncio.ensure_future(self._do(claim))
+        claiming = asyncio.ensure_future(self._patiently.do(claim))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -234,7 +236,7 @@ class RemoteWorker:
         try:
             done, _ = await asyncio.wait({running}, timeout=LONG_S)
             if not done:
-                await self._do(Start(batch_id=job.id, fence=job.fence, at=at))
+                await self._patiently.do(Start(batch_id=job.id, fence=job.fence, at=at))
                 await asyncio.wait({running})
             return None if running.cancelled() else running.result()
         finally:
@@ -253,7 +255,7 @@ class RemoteWorker:
         return Worked(state=State.READY, ready=(ring_of(job),)) if is_back else Worked(state=None)
 
     async def _give_back(self, job: Job) -> bool:
-        is_back = await self._do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
+        is_back = await self._patiently.do(Release(batch_id=job.id, fence=job.fence, at=self._clock.now()))
         self._tell(job, NOT_FINISHED, state=State.READY if is_back else None)
         return is_back
 
@@ -261,9 +263,9 @@ class RemoteWorker:
         now = self._clock.now()
         operation = judge.verdict(job, result=result, now=now)
         explanation = self._explainer.explanation(job, result=result, now=now)
-        state = state_after(await self._do(operation))
+        state = state_after(await self._patiently.do(operation))
         if explanation is not None and state is not None:
-            await self._do(explanation)
+            await self._patiently.do(explanation)
         self._tell(job, result, state=state)
         if state is None:
             return await self._say(ring_of(job))
@@ -281,14 +283,14 @@ class RemoteWorker:
             return ()
         report = result.report
         if isinstance(report, Spoiled):
-            row = await self._read(ReadIngestion(message_id=job.key))
+            row = await self._patiently.read(ReadIngestion(message_id=job.key))
             heirs = [job.key] if row is None or not row.successor else [job.key, row.successor]
-            found = [await self._read(ReadReady(message_id=heir)) for heir in heirs]
+            found = [await self._patiently.read(ReadReady(message_id=heir)) for heir in heirs]
             return tuple(each for rows in found for each in rings_of(rows))
         planned = report.chunks if isinstance(report, PlanReport) else ()
         made = {chunk_id(job.key, seq=chunk.seq) for chunk in planned}
         # Plan steps come first in the queue, so one row is enough to see whether there is a new one.
-        rows = await self._read(ReadReady(message_id=job.key, limit=ALL_READY if planned else 1))
+        rows = await self._patiently.read(ReadReady(message_id=job.key, limit=ALL_READY if planned else 1))
         return rings_of([row for row in rows if row.batch_id in made or is_plan_step(row)])
 
     def _tell(self, job: Job, result: AttemptResult, *, state: State | None) -> None:
@@ -322,18 +324,3 @@ class RemoteWorker:
         for held, is_ours in zip(helds, answers, strict=True):
             if not is_ours and (held.job.id, held.job.fence) in self._in_hand:
                 held.lose()
-
-    async def _do(self, operation: Operation[T]) -> T:
-        """Have it done, however long the ledger is away."""
-        while True:
-            try:
-                return await self._ledger.do(operation)
-            except LedgerUnreachableError as error:
-                log.warning("%s; trying again", error)
-
-    async def _read(self, query: Query[T]) -> T:
-        while True:
-            try:
-                return await self._ledger.read(query)
-            except LedgerUnreachableError as error:
-                log.warning("%s; trying again", error)

@@ -17,7 +17,7 @@ from http import HTTPStatus
 
 from millstream.core.ingestion import Acceptance, Answered
 from millstream.core.splitting import DEFAULT_CHUNK_BYTES
-from millstream.errors import ObjectMissingError, ObjectRefusedError, StoreUnavailableError
+from millstream.errors import InvalidValueError, ObjectMissingError, ObjectRefusedError, StoreUnavailableError
 from millstream.ports.store import StoredObject
 from millstream.web.asking import IngestRequest
 from millstream.web.keys import Caller
@@ -43,7 +43,7 @@ async def accept(request: IngestRequest, *, idempotency_key: str | None, caller:
             if earlier is None:
                 raise
             return earlier
-        acceptance = await room.service.accept(wanted)
+        acceptance = await _take_on(wanted, room=room)
     if acceptance.answered is Answered.FULL:
         limit = room.settings.jobs_per_key
         raise busy(
@@ -133,11 +133,21 @@ async def _earlier(wanted: Wanted, *, room: Room) -> Acceptance | None:
     """What an earlier request with this idempotency key came to, if there was one."""
     if wanted.idempotency_key is None:
         return None
-    acceptance = await room.service.accept(replace(wanted, limit=0))
+    acceptance = await _take_on(replace(wanted, limit=0), room=room)
     if acceptance.answered is Answered.FULL:
         return None
     _refuse_conflict(acceptance)
     return acceptance
+
+
+async def _take_on(wanted: Wanted, *, room: Room) -> Acceptance:
+    """Ask the service; settings that do not go together are the fault of the request."""
+    try:
+        return await room.service.accept(wanted)
+    except InvalidValueError as error:
+        if error.name not in IngestRequest.model_fields:
+            raise
+        raise invalid(error.name, detail=f"expected {error.expected}, found {error.found!r}") from None
 
 
 def _refuse_conflict(acceptance: Acceptance) -> None:

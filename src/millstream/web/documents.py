@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from millstream.core.ingestion import ChunkRow, IngestionEvent, IngestionRow, RejectRow, Status
+from millstream.core.ingestion import ChunkRow, IngestionEvent, IngestionRow, RejectRow
 from millstream.core.lifecycle import State
 from millstream.core.rows import BatchRow
 from millstream.web.progress import Pace
@@ -48,7 +48,7 @@ def job_document(row: IngestionRow, *, pace: Pace) -> dict[str, object]:
         "file_name": row.spec.name,
         "file_container": row.spec.container,
         "size_bytes": None if row.found is None else row.found.size_bytes,
-        "bytes_done": _bytes_done(row),
+        "bytes_done": row.bytes_passed,
         "records_published": row.records_published,
         "records_rejected": row.records_rejected,
         "chunks": {
@@ -72,13 +72,6 @@ def job_document(row: IngestionRow, *, pace: Pace) -> dict[str, object]:
         "ended_at": iso(row.ended_at),
         "links": links_of(row.spec.message_id),
     }
-
-
-def _bytes_done(row: IngestionRow) -> int:
-    """The chunks that are done, and what stands before the first, so that the end is the size of the file."""
-    if row.found is None or not (row.chunks_done or row.status is Status.SUCCEEDED):
-        return 0
-    return row.found.head.start + row.bytes_done
 
 
 def chunk_document(row: ChunkRow) -> dict[str, object]:

@@ -5,12 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from millstream.config.ingesting import IngestConfig, dialect_of
+from millstream.core.container import check_name, is_text
 from millstream.core.ingestion import Compression, FileSpec, OnChange
 from millstream.core.model import FileRef
 from millstream.core.splitting import Dialect, Policy
-from millstream.errors import ConfigurationError, InvalidValueError
+from millstream.errors import ConfigurationError, InvalidValueError, ObjectRefusedError
 from millstream.ingest.accepting import path_message_id
+from millstream.wiring.engine import LEDGER, SCRATCH
+from millstream.wiring.ingest import COPIES, MARK
 from millstream.wiring.sinks import SinkAddress, read_sink
+
+OWN = {COPIES, MARK, SCRATCH, "doorbell", "lock"}
+"""What a state folder holds beside the files of its ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +33,8 @@ class PathJob:
         """The spec of the n-th time that this is done, from 0."""
         return replace(self.spec, message_id=path_message_id(self.spec, version=self.version, turn=number))
 
-    @property
-    def has_output(self) -> bool:
-        """Whether what a finished run left is still there, as far as can be told."""
-        return self.sink.file is None or self.sink.file.exists()
 
-
-def read_job(path: str, config: IngestConfig) -> PathJob:
+def read_job(path: str, config: IngestConfig, *, state: Path) -> PathJob:
     """Look at file and settings; raises ConfigurationError with all that is wrong, before anything is touched."""
     problems: list[str] = []
     resolved, version = Path(path), ""
@@ -44,7 +45,7 @@ def read_job(path: str, config: IngestConfig) -> PathJob:
         problems.append(str(error))
     try:
         sink = read_sink(config.to, one_per_message=config.one_per_message, is_file=True)
-        _check_output(sink, path=resolved)
+        _check_output(sink, path=resolved, state=state)
     except InvalidValueError as error:
         problems.append(str(error))
     try:
@@ -78,6 +79,8 @@ def _find(path: str) -> tuple[Path, str]:
         return _opened(path)
     except InvalidValueError:
         raise
+    except ObjectRefusedError as error:
+        raise _wrong_path(f"{path}: its name {error.reason}") from None
     except OSError as error:
         raise _wrong_path(f"{path}: {error.strerror or error}") from None
     except (ValueError, RuntimeError):  # a NUL in the name; links that go round in a circle
@@ -85,9 +88,14 @@ def _find(path: str) -> tuple[Path, str]:
 
 
 def _opened(path: str) -> tuple[Path, str]:
+    if not path:
+        raise _wrong_path(path)
     resolved = Path(path).resolve(strict=True)
+    if not is_text(str(resolved)):
+        raise _wrong_path(f"{path}: its path is not UTF-8")
     if not resolved.is_file():  # a pipe is not even opened
         raise _wrong_path(f"{path}: {'a folder' if resolved.is_dir() else 'no file, but a device or pipe'}")
+    check_name(resolved.name)
     with resolved.open("rb") as file:
         found = os.fstat(file.fileno())
     reference = FileRef(path="", size_bytes=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
@@ -98,7 +106,15 @@ def _wrong_path(found: str) -> InvalidValueError:
     return InvalidValueError(name="path", expected="a file that can be read", found=found)
 
 
-def _check_output(sink: SinkAddress, *, path: Path) -> None:
+def _is_of_state(output: Path, *, state: Path) -> bool:
+    """Whether the ledger, or what else an ingestion keeps in its state folder, would be written over."""
+    if not output.is_relative_to(state):
+        return False
+    first = output.relative_to(state).parts[0]
+    return first in OWN or first.startswith(LEDGER)
+
+
+def _check_output(sink: SinkAddress, *, path: Path, state: Path) -> None:
     """Raise InvalidValueError when the output is a file that cannot be written."""
     output = sink.file
     if output is None:
@@ -110,5 +126,7 @@ def _check_output(sink: SinkAddress, *, path: Path) -> None:
         raise InvalidValueError(name="to", expected=expected, found=f"{output}: not a file")
     if not os.access(output.parent, os.W_OK | os.X_OK):
         raise InvalidValueError(name="to", expected=expected, found=f"{output}: {output.parent} cannot be written")
+    if _is_of_state(output.resolve(), state=state.resolve()):
+        raise InvalidValueError(name="to", expected="a file that is none of the state folder's own", found=str(output))
     if output.resolve() == path:
         raise InvalidValueError(name="to", expected="another file than the one that is read", found=str(output))

@@ -2,7 +2,7 @@
 
 Theory of operation: the ingestion is named after what it does to which version of the file (`path_message_id`), so the
 same command finds it again. One that ended is left alone, if what it made is still there; one that was cut short goes
-on; one that failed or was cancelled, or whose output is gone, is done anew, in another turn.
+on; one that failed or was cancelled, or whose output is gone or is another's now, is done anew, in another turn.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from millstream.runtime.events import Listener
 from millstream.wiring.engine import LEDGER, stop_on_signals
 from millstream.wiring.ingest import EmbeddedIngest, IngestSettings
 from millstream.wiring.ingest_job import PathJob
-from millstream.wiring.sinks import begin_parts, clear_if_empty, clear_parts, is_unfinished
+from millstream.wiring.onefile import OutputLock, begin_parts, clear_if_empty, has_output, is_unfinished
 
 LOOK_EVERY_S = 0.1
 REJECTS_SHOWN = 10
@@ -73,10 +73,12 @@ def ingest_path(
         clear_if_empty(job.sink.shown)
         return finished
     settings = IngestSettings(state=state, sinks=(job.sink,), workers=job.workers)
-    with EmbeddedIngest(settings, listeners=listeners, is_quiet=is_quiet) as ingest:
-        report = asyncio.run(_ingest(job, ingest=ingest, watch=watch))
-    if report.exit is not Exit.KEPT:
-        clear_parts(job.sink.shown)
+    output, report = OutputLock(job.sink.shown), None
+    try:
+        with EmbeddedIngest(settings, listeners=listeners, is_quiet=is_quiet) as ingest:
+            report = asyncio.run(_ingest(job, ingest=ingest, output=output, watch=watch))
+    finally:
+        output.release(clear=report is not None and report.exit is not Exit.KEPT)
     return report
 
 
@@ -88,6 +90,7 @@ class _Next(Enum):
     RETRY = "retry"
     NOTHING = "nothing"
     ANEW = "anew"
+    CANCEL = "cancel"
 
 
 async def _look(job: PathJob, *, state: Path) -> PathReport | None:
@@ -110,7 +113,7 @@ async def _current(job: PathJob, *, ledger: Ledger) -> tuple[FileSpec, Ingestion
     for number in itertools.count():
         spec = job.turn(number)
         row = await _followed(spec.message_id, ledger=ledger)
-        following = _Next.ACCEPT if row is None else await _next(row, job=job, ledger=ledger)
+        following = _Next.ACCEPT if row is None else await _next(row, ledger=ledger)
         if following is not _Next.ANEW:
             return spec, row, following
     raise AssertionError("there is no end to numbers")
@@ -124,25 +127,33 @@ async def _followed(message_id: str, *, ledger: Ledger) -> IngestionRow | None:
     return row
 
 
-async def _next(row: IngestionRow, *, job: PathJob, ledger: Ledger) -> _Next:
+async def _next(row: IngestionRow, *, ledger: Ledger) -> _Next:
+    is_left = is_unfinished(row.spec.sink, message_id=row.spec.message_id)
     if row.status in GOING:
-        return _Next.GO_ON
+        is_lost = row.chunks_done and row.spec.is_joined and not is_left
+        return _Next.CANCEL if is_lost else _Next.GO_ON
     if row.status is Status.CANCELLED:
         return _Next.ANEW
-    is_left = is_unfinished(row.spec.sink, message_id=row.spec.message_id)
-    has_output = is_left or row.out_bytes == 0 or job.has_output
     dead = await ledger.read(ReadChunks(message_id=row.spec.message_id, states=(State.DEAD,), limit=1))
-    if dead and has_output:
+    if dead and (is_left or row.out_bytes == 0 or _has_output(row)):
         return _Next.RETRY
     if row.status is Status.FAILED:  # every record rejected is an answer; anything else may have been mended
         return _Next.NOTHING if row.records_rejected and not row.chunks_failed else _Next.ANEW
     if is_left:
         return _Next.GO_ON
-    return _Next.NOTHING if job.has_output else _Next.ANEW
+    return _Next.NOTHING if _has_output(row) else _Next.ANEW
 
 
-async def _ingest(job: PathJob, *, ingest: EmbeddedIngest, watch: Watch) -> PathReport:
+def _has_output(row: IngestionRow) -> bool:
+    return has_output(row.spec.sink, message_id=row.spec.message_id, size_bytes=row.out_bytes)
+
+
+async def _ingest(job: PathJob, *, ingest: EmbeddedIngest, output: OutputLock, watch: Watch) -> PathReport:
     began = time.monotonic()
+    try:
+        output.acquire()  # in here, so that no worker host keeps it
+    except OSError as error:
+        raise OutputError(path=str(job.sink.file), reason=error.strerror or str(error)) from None
     await ingest.start()
     try:
         before = await _begin(job, ingest=ingest)
@@ -153,7 +164,7 @@ async def _ingest(job: PathJob, *, ingest: EmbeddedIngest, watch: Watch) -> Path
         report = await _report(row, ledger=ingest.ledger, was_finished=False)
     finally:
         await ingest.stop()
-    is_kept = row.ended_at is None or not _is_in_place(row, job=job)
+    is_kept = row.ended_at is None or not _is_in_place(row)
     return replace(
         report,
         exit=Exit.KEPT if is_kept else report.exit,
@@ -178,17 +189,21 @@ async def _work(row: IngestionRow, *, ingest: EmbeddedIngest, watch: Watch) -> N
         log.info("stopping: chunks that are being worked are finished, the next run goes on")
 
 
-def _is_in_place(row: IngestionRow, *, job: PathJob) -> bool:
+def _is_in_place(row: IngestionRow) -> bool:
     """Whether the output is where it belongs, if there is to be one."""
     if row.status not in {Status.SUCCEEDED, Status.PARTIAL}:
         return True
-    return job.has_output and not is_unfinished(row.spec.sink, message_id=row.spec.message_id)
+    return _has_output(row) and not is_unfinished(row.spec.sink, message_id=row.spec.message_id)
 
 
 async def _begin(job: PathJob, *, ingest: EmbeddedIngest) -> IngestionRow:
     """Accept the ingestion, or go on with it."""
     ledger = ingest.ledger
     spec, row, following = await _current(job, ledger=ledger)
+    if row is not None and following is _Next.CANCEL:
+        log.warning("what an earlier run published for %s is gone: beginning anew", job.sink.file)
+        await ledger.do(Act(message_id=row.spec.message_id, action=Action.CANCEL, at=ingest.clock.now()))
+        return await _begin(job, ingest=ingest)
     current = row.spec if row is not None else spec
     if job.sink.file is not None:
         await _cancel_others(current, ledger=ledger, at=ingest.clock.now())

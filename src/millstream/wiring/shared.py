@@ -11,12 +11,15 @@ from functools import partial
 from millstream.adapters.clock import SystemClock
 from millstream.config.dispatching import DispatchConfig
 from millstream.core.queries import ReadTime
-from millstream.errors import LedgerUnreachableError
+from millstream.errors import LedgerUnreachableError, MillstreamError
 from millstream.ports import Ledger
 from millstream.runtime.ledgerclock import LedgerClock
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
+
+PERSON_WAITS_S = 5.0
+"""For a database that is away, as long as somebody at a terminal wants to wait."""
 
 log = logging.getLogger("millstream")
 
@@ -43,6 +46,24 @@ async def open_ledger(config: DispatchConfig, *, stop: asyncio.Event) -> Ledger 
             return ledger
     await ledger.close()
     return None
+
+
+async def open_at_once(address: str) -> Ledger:
+    """Open the ledger at a PostgreSQL address for a command that looks or acts; nothing is created.
+
+    Raises LedgerUnreachableError after seconds, not minutes; MillstreamError where there is no ledger,
+    LedgerUnusableError, InvalidValueError, MissingExtraError.
+    """
+    from millstream.adapters.postgres import PostgresLedger  # noqa: PLC0415 - an optional part
+    from millstream.adapters.postgres.lane import Patience  # noqa: PLC0415 - the same
+
+    ledger = PostgresLedger(address, patience=Patience(away_s=PERSON_WAITS_S, answer_s=2 * PERSON_WAITS_S))
+    if not await ledger.is_there():
+        raise MillstreamError(
+            f"ledger: {ledger.address}: expected a database that a service, engine or worker has used as its ledger, "
+            "found none of its tables; mend the address, or start one of them first"
+        )
+    return ledger
 
 
 async def clock_of(ledger: Ledger) -> LedgerClock:

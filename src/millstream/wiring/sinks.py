@@ -2,26 +2,22 @@
 
 Theory of operation: the address in the ledger is the one that may be shown; `Sinks` knows the credentials of those that
 were given to it. A sink is a queue (`amqp://`), a topic (`kafka://`), a folder that gets a file for each ingestion, or
-one file (`file:PATH`). The parts of one file lie in a hidden folder beside it, on the same disk, so that the whole file
-can take its place at once; that folder goes with the ingestion.
+one file (`file:PATH`, see `wiring.onefile`).
 """
 
-import os
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from millstream.adapters.partfile import PARTS, JoinedFolder, PartFolder
-from millstream.adapters.partfile.joined import GROWING
+from millstream.adapters.partfile import JoinedFolder, PartFolder
 from millstream.core.address import is_kafka, parse_address
+from millstream.core.container import is_text
 from millstream.core.queueaddress import is_amqp, parse_queue, without_password
 from millstream.errors import InvalidValueError
 from millstream.ingest.outputfolder import OutputFolder
 from millstream.ports.sink import Sink
+from millstream.wiring.onefile import FILE, OneFile, parts_folder
 
-FILE = "file:"
 ONE_PER_MESSAGE = "#one-per-message"
 """Behind the address of a queue: every record is a message of its own."""
 
@@ -60,8 +56,12 @@ def read_sink(text: str, *, one_per_message: bool = False, is_file: bool = False
         raise InvalidValueError(
             name=name, expected="a path, amqp://HOST/QUEUE or kafka://HOST:PORT/TOPIC", found=without_password(text)
         )
+    if text == "-":
+        raise InvalidValueError(name=name, expected="a path (./- for a file of that name)", found=text)
     path = Path(text).absolute()
     resolved = path.parent.resolve() / path.name if is_file else path.resolve()
+    if not is_text(str(resolved)):
+        raise InvalidValueError(name=name, expected="a path in UTF-8", found=str(resolved))
     shown = f"{FILE}{resolved}" if is_file else str(resolved)
     return SinkAddress(shown=shown, full=shown)
 
@@ -88,63 +88,6 @@ class Sinks:
         if shown.startswith(FILE):
             return OneFile(Path(shown.removeprefix(FILE)))
         return JoinedFolder(Path(shown))
-
-
-def parts_folder(shown: str) -> Path:
-    """The folder in which the parts of a sink are."""
-    if not shown.startswith(FILE):
-        return Path(shown)
-    output = Path(shown.removeprefix(FILE))
-    return output.with_name(f".{output.name}.millstream")
-
-
-class OneFile(JoinedFolder):
-    """One file as the output of one ingestion; it takes the place of what was there before, once it is whole."""
-
-    def __init__(self, output: Path) -> None:
-        self._output = output
-        super().__init__(parts_folder(f"{FILE}{output}"), name=f"../{output.name}")
-
-    def finish(self, message_id: str, *, size_bytes: int) -> None:
-        """See OutputFolder."""
-        if size_bytes == 0:  # what lies there is of an earlier one, and an empty file is to take its place
-            self._growing(message_id).touch()
-        super().finish(message_id, size_bytes=size_bytes)
-        folder = os.open(self._output.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def begin_parts(shown: str, *, message_id: str) -> None:
-    """Make the folder of an ingestion's parts: while it is there, its file is not in place. Raises OSError."""
-    if shown.startswith(FILE):
-        (parts_folder(shown) / PARTS / message_id).mkdir(parents=True, exist_ok=True)
-
-
-def is_unfinished(shown: str, *, message_id: str) -> bool:
-    """Whether something of an ingestion waits to be put into its file, whatever the ledger says of its chunks."""
-    if not shown.startswith(FILE):
-        return False
-    folder = parts_folder(shown)
-    return (folder / PARTS / message_id).exists() or (folder / f"{message_id}{GROWING}").exists()
-
-
-def clear_parts(shown: str) -> None:
-    """Remove the hidden folder beside a file; to be called when nobody works on it, and the file is in place."""
-    if shown.startswith(FILE):
-        with suppress(OSError):
-            shutil.rmtree(parts_folder(shown))
-
-
-def clear_if_empty(shown: str) -> None:
-    """The same, unless there is anything in it."""
-    if shown.startswith(FILE):
-        folder = parts_folder(shown)
-        with suppress(OSError):
-            if [path for path in folder.rglob("*") if path != folder / PARTS] == [folder / PARTS / "lock"]:
-                shutil.rmtree(folder)
 
 
 def _is_broker(shown: str) -> bool:

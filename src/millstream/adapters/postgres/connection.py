@@ -75,6 +75,10 @@ class Database:
         if version > SCHEMA_VERSION:
             raise LedgerVersionError(path=self.address, found=version, known=SCHEMA_VERSION)
 
+    async def has_ledger(self, connection: Connection) -> bool:
+        """Whether the schema is there; creates nothing."""
+        return await self._known(connection) > 0
+
     async def _version(self, connection: Connection) -> int | None:
         try:
             row = await (await connection.execute("SELECT version FROM schema_version")).fetchone()

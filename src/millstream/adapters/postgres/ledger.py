@@ -22,7 +22,7 @@ from millstream.adapters.postgres.listening import hear
 from millstream.adapters.postgres.transaction import Reading, Writing
 from millstream.core.operations import Operation
 from millstream.core.queries import Query
-from millstream.errors import LedgerUnreachableError
+from millstream.errors import LedgerUnreachableError, LedgerUnusableError
 
 Answer = TypeVar("Answer")
 SCHEMA = "millstream"
@@ -52,6 +52,7 @@ class PostgresLedger:
         on_trouble: Callable[[str], None] = _ignore,
     ) -> None:
         self._database = Database(url, schema=schema)
+        self._patience = patience
         self._author = uuid.uuid4().hex
         writing = Writing(channel=schema, author=self._author)
         self._writer = Lane(self._database, conduct=writing, patience=patience, on_trouble=on_trouble)
@@ -73,6 +74,21 @@ class PostgresLedger:
                 await self._database.prepare(connection)
         except (psycopg.OperationalError, OSError) as error:
             raise LedgerUnreachableError(address=self.address, waited_s=0, reason=one_line(error)) from error
+
+    async def is_there(self) -> bool:
+        """Connect once, without patience, and look whether there is a ledger; creates nothing.
+
+        Raises LedgerUnreachableError or LedgerUnusableError.
+        """
+        try:
+            async with await self._database.connect() as connection:
+                return await self._database.has_ledger(connection)
+        except (psycopg.OperationalError, OSError) as error:
+            raise LedgerUnreachableError(
+                address=self.address, waited_s=self._patience.away_s, reason=one_line(error)
+            ) from error
+        except psycopg.Error as error:
+            raise LedgerUnusableError(path=self.address, reason=one_line(error)) from error
 
     async def apply(self, operations: Sequence[Operation[object]]) -> list[object]:
         """See ports.Ledger."""

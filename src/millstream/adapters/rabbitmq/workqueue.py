@@ -30,6 +30,9 @@ ANSWER_S = 10.0
 """Real seconds that a server may take for an answer."""
 
 HEARTBEAT_S = 10
+PAUSES_S = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Real seconds between tries of a message that the server refused."""
+
 IDLE_S = 15.0
 """A channel that got nothing for so long is opened anew: RabbitMQ 3.10 does not tell one that waits at a quorum queue
 when that is deleted, and shows it the old one, which stays empty, for as long as it lives."""
@@ -136,13 +139,17 @@ class Sender:
         await let_go(connection)
 
     async def _send(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Send, again when nobody has the queue any more, or a new queue has no leader yet."""
         async with asyncio.timeout(2 * ANSWER_S):
-            channel = await self._open({queue for queue, _, _ in messages})
-            try:
-                await self._publish(channel, messages)
-            except DeliveryError:  # nobody has the queue any more
-                self._declared.clear()
-                await self._publish(await self._open({queue for queue, _, _ in messages}), messages)
+            for pause_s in PAUSES_S:
+                try:
+                    await self._publish(await self._open({queue for queue, _, _ in messages}), messages)
+                except DeliveryError:
+                    self._declared.clear()
+                    await asyncio.sleep(pause_s)
+                else:
+                    return
+            await self._publish(await self._open({queue for queue, _, _ in messages}), messages)
 
     async def _publish(self, channel: AbstractChannel, messages: Sequence[tuple[str, str, bytes]]) -> None:
         def message(name: str, body: bytes) -> aio_pika.Message:

@@ -222,7 +222,7 @@ class SqliteLedger:
                 break
             except sqlite3.OperationalError as error:
                 if not _is_full(error) or self._closing.is_set():
-                    results = [error] * len(group)
+                    results = [LedgerUnusableError(path=str(self.path), reason=str(error))] * len(group)
                     break
                 if self._on_full is not None:
                     self._on_full(f"ledger: {error}")

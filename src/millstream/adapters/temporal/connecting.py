@@ -1,6 +1,8 @@
 """Connections to a Temporal server."""
 
+import atexit
 import functools
+import gc
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,5 +57,12 @@ class TemporalServer:
 @functools.cache
 def _runtime() -> Runtime:
     """The threads of the package; made late, because processes are forked before. They log errors only."""
+    atexit.register(_let_go)
     quiet = TelemetryFilter(core_level="ERROR", other_level="ERROR")
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet)))
+
+
+def _let_go() -> None:
+    """End the threads before the interpreter does: one that still lets go of an object would crash it."""
+    _runtime.cache_clear()
+    gc.collect()

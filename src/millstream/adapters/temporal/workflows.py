@@ -212,16 +212,14 @@ class IngestWorkflow:
         return True
 
     async def _idle(self) -> None:
-        """Nothing is being worked, nothing is ready: look, unless that was the last thing that was done."""
-        look_at_s = _now_s() + (self._look_s if self._has_looked else 0.0)
-        if not self._has_looked and self._failures:
-            look_at_s += _pause_s(self._failures)
-        due_s = self._next_due_s()
-        until_s = look_at_s if due_s is None else min(due_s, look_at_s)
+        """Nothing is being worked, nothing is ready: look, unless that was just done or a retry is due some time."""
+        pause_s = self._look_s if self._has_looked or self._due else 0.0
+        look_at_s = _now_s() + (pause_s or (_pause_s(self._failures) if self._failures else 0.0))
+        until_s = min([look_at_s, *self._due.values()])
         if until_s > _now_s() and await self._wait(until_s):
             return
         if _now_s() >= look_at_s:
-            self._look_s = min(LONGEST_LOOK_S, 2 * self._look_s) if self._has_looked else self._look_s
+            self._look_s = min(LONGEST_LOOK_S, 2 * self._look_s) if pause_s else self._look_s
             self._begin([])
 
 

@@ -39,6 +39,13 @@ class IngestionRow:
     started_at: float | None
     ended_at: float | None
 
+    @property
+    def bytes_passed(self) -> int:
+        """The bytes of chunks that are done, and what stands before the first: at the end, the size of the file."""
+        if self.found is None or not (self.chunks_done or self.status is Status.SUCCEEDED):
+            return 0
+        return self.found.head.start + self.bytes_done
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkRow:

@@ -6,7 +6,7 @@ nanoseconds for each frame. Windows can only close where the watermark passes a 
 grace; these stops are a function of the watermark alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,6 +27,8 @@ SPANS_FRAMES = 1 << 18
 """So many frames are remembered at most before they are sorted into minutes."""
 
 _SORTABLE_MINUTES = 1 << 16
+_FEW_MINUTES = 4
+"""Fewer are told apart by comparing: a third of the time of sorting for two of them."""
 
 
 class TallyMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,11 +191,14 @@ class Tally:
     def flush(self) -> None:
         """Sort what was remembered into its minutes."""
         spans, self._spans, self._spanned = self._spans, [], 0
-        for span in spans:
-            users = span.users[span.start : span.end]
-            self.everyone.add(users)
-            for delta in deltas_of(span.times[span.start : span.end], users):
-                self.windows.add(delta)
+        if not spans:
+            return
+        # Together, because what is done for each minute of a span costs more than to copy its frames.
+        times = np.concatenate([span.times[span.start : span.end] for span in spans])
+        users = np.concatenate([span.users[span.start : span.end] for span in spans])
+        self.everyone.add(users)
+        for delta in deltas_of(times, users):
+            self.windows.add(delta)
 
     def _set_stop(self, watermark: int) -> None:
         self._watermark = watermark
@@ -207,6 +212,8 @@ def deltas_of(times: Times, users: Users) -> list[Delta]:
     last = int(times.max()) // MINUTE_S
     if first == last:
         return [Delta(minute=first * MINUTE_S, users=users, frames=len(users))]
+    if last - first < _FEW_MINUTES:
+        return list(_peeled(times, users, first=first, last=last))
     minutes = times // MINUTE_S - first
     if last - first < _SORTABLE_MINUTES:
         minutes = minutes.astype(np.uint16)  # which numpy sorts by radix
@@ -217,6 +224,17 @@ def deltas_of(times: Times, users: Users) -> list[Delta]:
         Delta(minute=(first + int(ordered[start])) * MINUTE_S, users=users[start:end], frames=end - start)
         for start, end in pairwise(starts)
     ]
+
+
+def _peeled(times: Times, users: Users, *, first: int, last: int) -> Iterator[Delta]:
+    """The same for a few minutes: the earliest is taken off, again and again."""
+    for minute in range(first, last):
+        is_early = times < (minute + 1) * MINUTE_S
+        early = users[is_early]
+        if len(early):
+            yield Delta(minute=minute * MINUTE_S, users=early, frames=len(early))
+            times, users = times[~is_early], users[~is_early]
+    yield Delta(minute=last * MINUTE_S, users=users, frames=len(users))
 
 
 def _next_minute(at_s: int) -> int:
