@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script
 """Kept inputs of a fuzz target, as one file of hexadecimal lines instead of a file for each.
 
 `corpus.py unpack TARGET` makes the folder that cargo-fuzz wants, with every line of the seeds beside them;

@@ -26,7 +26,6 @@ from millstream.testing.ledger_suite.ingestion_driver import (
     planned,
     report,
 )
-from servers.postgres import Postgres
 from wiring.grown import new_database
 
 Capture = pytest.CaptureFixture[str]
@@ -83,8 +82,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, capsys: Capture) -> Ite
         path = tmp_path / "ledger.db"
         make = lambda: SqliteLedger(path, synchronous="OFF")  # noqa: E731 - as the driver takes it
     else:
-        postgres: Postgres = request.getfixturevalue("postgres")
-        url = new_database(postgres)
+        url = new_database(request.getfixturevalue("postgres"))
         words = ["--ledger", url]
         make = lambda: PostgresLedger(url)  # noqa: E731 - as above
     driver = Driver(make)

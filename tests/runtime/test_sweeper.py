@@ -7,12 +7,12 @@ from pathlib import Path
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.core.ingestion import Accept, ClaimBatch, FileSpec, Queue, ReadIngestion, plan_id
 from millstream.core.model import AttemptResult, Kind, Retry
-from millstream.core.operations import DeclarePipeline, Finish, SetMeta
+from millstream.core.operations import DeclarePipeline, Finish, SetMeta, SetPaused
 from millstream.core.queries import ReadMeta
 from millstream.core.tasks import PIPELINE, Status
 from millstream.errors import BellUnavailableError
 from millstream.ports.bell import Ring
-from millstream.runtime.sweeper import SWEEPER, Sweeper, SweepSettings
+from millstream.runtime.sweeper import RING, SWEEPER, Sweeper, SweepSettings
 from millstream.testing.clock import ManualClock
 
 
@@ -282,5 +282,28 @@ def test_it_runs_by_itself() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
         assert room.rung[0] == batch_id
+
+    play(scenario)
+
+
+def test_what_an_operator_let_go_is_rung_for_at_once() -> None:
+    """Its first ring was in vain, as nobody may claim what is held back; so it does not wait like a new batch."""
+
+    async def scenario(room: Room) -> None:
+        sweeper = await on_duty(room)
+        await sweeper.sweep()
+        step = await room.accept()
+        now = room.clock.now()
+        await room.ledger.do(SetPaused(batch_id=step, paused=True, at=now))
+        await later(room, sweeper, 30)
+        held_back = list(room.rung)
+        resume = SetPaused(batch_id=step, paused=False, at=now + 30)
+        await room.ledger.apply([resume, SetMeta(key=RING, value=repr(now + 30))])
+        await sweeper.sweep()
+
+        assert held_back == []
+        assert room.rung == [step]
+        await later(room, sweeper, 5)
+        assert room.rung == [step]
 
     play(scenario)

@@ -2,7 +2,7 @@
 
 Theory of operation: they read and change the same ledger as engines, services and workers, in transactions of their
 own. After a change of the ledger of a state folder they ring at its engine's door, so that it looks at once; in a
-shared one the change itself tells everybody who listens. The only module of the command line that knows what a state
+shared one the change itself tells everybody who listens, and that workers are to be rung for what is ready. The only module of the command line that knows what a state
 folder is made of.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar, cast
 
 from millstream.adapters.clock import Anchor, SystemClock
 from millstream.adapters.lock import running_engine
@@ -22,14 +22,17 @@ from millstream.cli.output import local_time
 from millstream.cli.place import Place
 from millstream.core.container import is_object_address
 from millstream.core.ingestion import IngestionRow, ReadIngestion
+from millstream.core.operations import Operation, SetMeta
 from millstream.core.queries import PAUSED, ReadBatches, ReadFiles, ReadMeta, ReadTime
 from millstream.core.rows import BatchRow, FileRow
 from millstream.core.terms import TERMS, Terms, load_terms
 from millstream.errors import MillstreamError, UnknownBatchError
 from millstream.ports import Ledger
-from millstream.runtime.sweeper import SWEEPER
+from millstream.runtime.sweeper import RING, SWEEPER
 from millstream.wiring.engine import CLOCK_ANCHOR, LEDGER
 from millstream.wiring.shared import open_at_once
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +99,14 @@ def _give_up(reason: str) -> NoReturn:
     raise MillstreamError(f"state: nothing was changed: {reason}; make room and try again")
 
 
-def ring_engine(place: Place) -> None:
-    """Tell the engine of a state folder, if one runs, that its ledger was changed."""
-    if not place.is_shared:
-        ring(Path(place.folder) / LEDGER)
+async def change(ledger: Ledger, operation: Operation[Answer], *, place: Place, now_s: float) -> Answer:
+    """Apply an operation, and have what it lets go looked at now; returns its result."""
+    if place.is_shared:
+        told = SetMeta(key=RING, value=repr(now_s))
+        return cast("Answer", (await ledger.apply([operation, told]))[0])
+    result = await ledger.do(operation)
+    ring(Path(place.folder) / LEDGER)
+    return result
 
 
 async def look_around(ledger: Ledger, *, place: Place) -> Surroundings:

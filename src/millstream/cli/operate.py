@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from millstream.cli.arguments import Verbs, add_command
 from millstream.cli.documents import batch_document
 from millstream.cli.ingestions import GOING, KINDS, files_of, with_files
-from millstream.cli.ledger_access import find_work, look_around, open_ledger, ring_engine
+from millstream.cli.ledger_access import change, find_work, look_around, open_ledger
 from millstream.cli.output import counted, print_json, say, stdout_console, wants_json
 from millstream.cli.place import Place, add_place, place_of
 from millstream.cli.tables import batch_table
@@ -189,14 +189,14 @@ async def _apply(intervention: Intervention, name: str | None, *, place: Place) 
         found = None if name is None else await find_work(ledger, name, place=place)
         around = await look_around(ledger, place=place)
         if isinstance(found, IngestionRow):
-            changed, status = await _act(intervention, found, ledger=ledger, now_s=around.now_s)
+            changed, status = await _act(intervention, found, ledger=ledger, place=place, now_s=around.now_s)
         else:
             _refuse(intervention, found)
-            changed, status = await ledger.do(intervention.operation(name, around.now_s)), None
+            operation, status = intervention.operation(name, around.now_s), None
+            changed = await change(ledger, operation, place=place, now_s=around.now_s)
             if found is not None and found.state is State.DEAD and not changed:
                 hint = f"its ingestion {found.key} was cancelled or begun anew"
                 raise NotAllowedError(name=found.id, step=intervention.verb, state=found.state, hint=hint)
-    ring_engine(place)
     return _Applied(changed=changed, is_alive=around.is_alive, status=status)
 
 
@@ -206,14 +206,17 @@ def _refuse(intervention: Intervention, row: BatchRow | None) -> None:
         raise NotAllowedError(name=row.id, step=intervention.verb, state=row.state, hint=hint)
 
 
-async def _act(intervention: Intervention, row: IngestionRow, *, ledger: Ledger, now_s: float) -> tuple[int, Status]:
+async def _act(
+    intervention: Intervention, row: IngestionRow, *, ledger: Ledger, place: Place, now_s: float
+) -> tuple[int, Status]:
     """Do it to an ingestion; returns whether that changed anything, as a number, and its status."""
     action, message_id = intervention.action, row.spec.message_id
     if row.successor:
         raise _not_allowed(intervention, row, hint=f"{row.successor} took its place")
     if row.status not in intervention.statuses:
         raise _not_allowed(intervention, row, hint=f"expected one that is {' or '.join(intervention.statuses)}")
-    status = await ledger.do(Act(message_id=message_id, action=action, at=now_s))
+    operation = Act(message_id=message_id, action=action, at=now_s)
+    status = await change(ledger, operation, place=place, now_s=now_s)
     events = await ledger.read(ReadEvents(batch_id=message_id))
     changed = any(event.what == intervention.noted and event.at == now_s for event in events)
     if action is Action.RETRY and not changed:

@@ -7,7 +7,8 @@ Which one is written in the ledger, for a term; who finds that the term is over 
 next look on, if its name is still there. Two that sweep at the same time would do no harm.
 
 A batch that was tried before, or waited, is rung for at once. A new one was rung for by its maker, so it is left alone
-for `again_s`, and twice as long after each ring: it may just be waiting for a worker. Nothing is rung in lockstep with
+for `again_s`, and twice as long after each ring: it may just be waiting for a worker; only after an operator let work
+go, all that is ready is rung for at once. Nothing is rung in lockstep with
 another sweeper, because all times are drawn.
 """
 
@@ -28,6 +29,9 @@ from millstream.runtime.ringing import rings_of
 
 SWEEPER = "sweeper"
 """The `ReadMeta` key under which the sweeper on duty is written."""
+
+RING = "ring"
+"""The `ReadMeta` key under which an operator who let work go notes when: what is ready then was not just rung for."""
 
 LIMIT = 1000
 """Ready batches, and accepted ingestions, that one look takes in."""
@@ -89,6 +93,7 @@ class Sweeper:
         self._batches: dict[str, _Seen] = {}
         self._requests: dict[str, _Seen] = {}
         self._held_up: dict[str, str] = {}
+        self._asked: tuple[str | None] | None = None
         self._is_told = False
 
     async def run(self) -> None:
@@ -168,12 +173,21 @@ class Sweeper:
     async def _ring_for_ready(self, now: float) -> None:
         rows = await self._ledger.read(ReadReady(at=now, limit=LIMIT))
         self._batches = {row.batch_id: self._batches.get(row.batch_id) or self._first_seen(row, now) for row in rows}
+        await self._hear_operators(now)
         due = [row for row in rows if self._batches[row.batch_id].due_at <= now]
         if not due:
             return
         await self._ring(rings_of(due))
         for row in due:
             self._defer(self._batches[row.batch_id], now)
+
+    async def _hear_operators(self, now: float) -> None:
+        """All is due that is ready when one has let work go since the last look."""
+        asked = (await self._ledger.read(ReadMeta(key=RING)),)
+        if self._asked is not None and asked != self._asked:
+            for seen in self._batches.values():
+                seen.due_at = min(seen.due_at, now)
+        self._asked = asked
 
     def _first_seen(self, row: ReadyRow, now: float) -> _Seen:
         wait_s = 0.0 if row.attempts else self._drawn(self._settings.again_s)
