@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.driving import Site
-from millstream.core.ingestion import CHUNKS_OF_A_STEP, Compression, PlanReport, Spoiled
+from millstream.core.ingestion import CHUNKS_OF_A_STEP, Compression, PlanReport, Spoiled, chunks_of_a_step
 from millstream.core.splitting import Dialect, Format, Position
+from millstream.core.tasks import CHUNKS_OF_THE_FIRST_STEP
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_steps_cover_the_file_without_a_gap(site):
     for before, after in pairwise(chunks):
         assert (before.end, before.first_record + before.records) == (after.start, after.first_record)
     assert sum(chunk.records for chunk in chunks) == 40_000
-    assert site.steps == -(-len(chunks) // CHUNKS_OF_A_STEP)
+    assert site.steps == 1 + -(-(len(chunks) - CHUNKS_OF_THE_FIRST_STEP) // CHUNKS_OF_A_STEP)
     assert site.beats > 0
 
 
@@ -56,7 +57,7 @@ def test_a_step_of_small_chunks_reads_little(site, monkeypatch):
     report = site.step(site.spec(chunk_bytes=1000))
 
     assert isinstance(report, PlanReport)
-    assert len(report.chunks) == CHUNKS_OF_A_STEP
+    assert len(report.chunks) == CHUNKS_OF_THE_FIRST_STEP
     assert read < 400_000 < len(ROWS * 10)
 
 
@@ -83,12 +84,12 @@ def test_a_header_alone_has_no_chunk(site):
 
 def test_a_file_that_ends_with_its_last_full_step(site):
     """When the last chunk of a step is the last of the file, the step says so."""
-    site.write(b"".join(b"%0999d\n" % number for number in range(CHUNKS_OF_A_STEP)), name="data.txt")
+    site.write(b"".join(b"%0999d\n" % number for number in range(CHUNKS_OF_THE_FIRST_STEP)), name="data.txt")
 
     report = site.step(site.spec(name="data.txt", chunk_bytes=1000, dialect=Dialect(format=Format.LINES)))
 
     assert isinstance(report, PlanReport)
-    assert (len(report.chunks), report.is_last) == (CHUNKS_OF_A_STEP, True)
+    assert (len(report.chunks), report.is_last) == (CHUNKS_OF_THE_FIRST_STEP, True)
 
 
 def test_a_long_header_is_read_whole(site):
@@ -204,4 +205,4 @@ def test_a_plan_can_be_resumed_at_any_border(tmp_path_factory, parts, chunk_byte
     )
 
     assert isinstance(report, PlanReport)
-    assert list(report.chunks) == chunks[border.seq :][:CHUNKS_OF_A_STEP]
+    assert list(report.chunks) == chunks[border.seq :][: chunks_of_a_step(border.before)]

@@ -2,8 +2,8 @@
 
 Theory of operation: they read and change the same ledger as engines, services and workers, in transactions of their
 own. After a change of the ledger of a state folder they ring at its engine's door, so that it looks at once; in a
-shared one the change itself tells everybody who listens, and that workers are to be rung for what is ready. The only module of the command line that knows what a state
-folder is made of.
+shared one the change itself tells everybody who listens, and that workers are to be rung for what is ready. The only
+module of the command line that knows what a state folder is made of.
 """
 
 import contextlib

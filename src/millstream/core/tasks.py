@@ -1,7 +1,7 @@
 """The values of an ingestion: what a worker is told, and what it answers.
 
 Theory of operation: planning is work like any other. A *plan step* is a batch whose attempt reads a stretch of the file
-and answers with up to `CHUNKS_OF_A_STEP` chunks; the ledger makes batches of them in the transaction that finishes the
+and answers with up to `chunks_of_a_step` chunks; the ledger makes batches of them in the transaction that finishes the
 step. The next step is made as soon as fewer than `ENOUGH_CHUNKS` chunks are unfinished, so a file of any size has a
 bounded number of batches ahead of it. A chunk's attempt reads its range of exactly the version that was planned,
 publishes its records, and answers with what it published.
@@ -19,6 +19,8 @@ BROKERS = ("amqp://", "amqps://", "kafka://")
 """How the addresses of sinks begin that take records one by one; any other one is a folder."""
 
 CHUNKS_OF_A_STEP = 64
+CHUNKS_OF_THE_FIRST_STEP = 8
+"""Fewer, so that work on a large file begins soon."""
 ENOUGH_CHUNKS = 32
 REJECTS_KEPT = 1000
 """Malformed records of one chunk that are kept with range and reason; the others are only counted."""
@@ -171,3 +173,8 @@ def chunk_id(message_id: str, *, seq: int) -> str:
 def plan_id(message_id: str, *, seq: int) -> str:
     """The batch id of the plan step that begins with chunk `seq`."""
     return f"{message_id}-plan-{seq:06d}"
+
+
+def chunks_of_a_step(at: Position) -> int:
+    """How many chunks the plan step has that begins there."""
+    return CHUNKS_OF_A_STEP if at.seq else CHUNKS_OF_THE_FIRST_STEP

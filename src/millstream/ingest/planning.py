@@ -2,14 +2,14 @@
 
 Theory of operation: the first step of an ingestion finds the version that every later read must match, unpacks the file
 if it cannot be read in ranges, and reads its head. Every step then streams from the border it was given and stops at
-`CHUNKS_OF_A_STEP` chunks, so it holds a chunk and some pieces, however long the file is. What is wrong with the file
+`chunks_of_a_step` chunks, so it holds a chunk and some pieces, however long the file is. What is wrong with the file
 is an answer (`Spoiled`), what is wrong with the store is an error: that is tried again.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from millstream.core.ingestion import CHUNKS_OF_A_STEP, FileState, PlanReport, PlanTask, Spoiled
+from millstream.core.ingestion import FileState, PlanReport, PlanTask, Spoiled, chunks_of_a_step
 from millstream.core.splitting import Chunk, Dialect, Head, Planner, Position, read_head
 from millstream.errors import (
     InvalidValueError,
@@ -86,7 +86,7 @@ def _cut(task: PlanTask, *, source: Readable, places: Places) -> PlanReport:
     planner = Planner(task.spec.dialect, at=task.at, chunk_bytes=task.spec.chunk_bytes, exact=task.exact)
     chunks: list[Chunk] = []
     for chunk in _chunks(planner, pieces=_pieces(task, source=source, places=places)):
-        if len(chunks) == CHUNKS_OF_A_STEP:
+        if len(chunks) == chunks_of_a_step(task.at):
             return PlanReport(found=task.found, chunks=tuple(chunks), at=chunks[-1].after, is_last=False)
         chunks.append(chunk)
     return PlanReport(found=task.found, chunks=tuple(chunks), at=planner.position, is_last=True)

@@ -185,6 +185,7 @@ def _translated(address: str) -> Iterator[None]:
     try:
         yield
     except UnknownTopicError as error:
-        raise SinkRefusedError(address=address, reason=error.reason) from None
+        hint = f"make it with `millstream topics create {address}`, or check the name; then retry"
+        raise SinkRefusedError(address=address, reason=f"{error.reason}; {hint}") from None
     except BrokerError as error:
         raise SinkUnavailableError(address=address, reason=error.reason) from None

@@ -43,6 +43,7 @@ from millstream.core.tasks import (
     Spoiled,
     Status,
     chunk_id,
+    chunks_of_a_step,
     plan_id,
 )
 
@@ -86,6 +87,7 @@ __all__ = [
     "Tally",
     "UnjoinedRow",
     "chunk_id",
+    "chunks_of_a_step",
     "conclude",
     "plan_id",
     "status_of",
