@@ -2,8 +2,9 @@
 
 Theory of operation: a lease says until when a claim holds, and is written by one machine and judged by another, so
 both must mean the same by a moment. Each asks the ledger for its time now and then, and counts on from there by a clock
-of its own that nobody sets; half of the time that the question took is the most that it can be wrong by. Between two
-questions time never goes back: when it was ahead it stands still for a moment.
+of its own that nobody sets. The answer was true at some moment between question and answer: where that is short, the
+middle is good enough; where it is long, as with a ledger that was held up, what was known before is kept unless it
+cannot be. Between two questions time never goes back: when it was ahead it stands still for a moment.
 """
 
 import asyncio
@@ -15,6 +16,9 @@ from millstream.ports import Clock
 
 SKEW_S = 5.0
 """How far the clock of a machine may be off before people are told."""
+
+PROMPT_S = 0.2
+"""An answer within this time is worth more than what was known before."""
 
 AGAIN_S = 60.0
 LONGEST_SLEEP_S = 30.0
@@ -36,6 +40,7 @@ class LedgerClock:
         self._ask = ask
         self._ahead_s = 0.0
         self._latest = 0.0
+        self._is_known = False
         self._is_told = False
 
     async def adjust(self) -> float:
@@ -45,8 +50,13 @@ class LedgerClock:
         """
         began = self._own.now()
         theirs = await self._ask()
-        self._ahead_s = theirs - (began + self._own.now()) / 2
-        is_off = abs(self._ahead_s) > SKEW_S
+        ended = self._own.now()
+        if ended - began <= PROMPT_S or not self._is_known:
+            self._ahead_s = theirs - (began + ended) / 2
+        else:
+            self._ahead_s = min(max(self._ahead_s, theirs - ended), theirs - began)
+        self._is_known = True
+        is_off = abs(self._ahead_s) - (ended - began) / 2 > SKEW_S
         if is_off and not self._is_told:
             way = "behind" if self._ahead_s > 0 else "ahead of"
             line = "the clock of this machine is %.1f s %s the ledger's, whose time is used; set the clock by NTP"

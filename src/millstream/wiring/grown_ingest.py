@@ -38,6 +38,9 @@ from millstream.wiring.shared import clock_of, open_ledger, owner_name
 from millstream.wiring.sinks import Sinks
 from millstream.wiring.stores import Containers
 
+HAND_OVER_S = 1.0
+"""Longest that accepting waits for the bell; the sweeper makes good what was not handed over by then."""
+
 REST_S = 0.2
 """Real seconds between two looks for what is to be rung for."""
 
@@ -172,13 +175,15 @@ class GrownIngest:
 
     async def _hand_over(self, message_id: str) -> None:
         try:
-            if self._requests is not None:
-                await self._requests.send(message_id)
-            else:
-                ready = await self._ledger.read(ReadReady(message_id=message_id, at=self._clock.now()))
-                await self._bell.ring(rings_of(ready))
-        except BellUnavailableError as error:
-            log.info("%s; %s is handed over later", error, message_id)
+            async with asyncio.timeout(HAND_OVER_S):
+                if self._requests is not None:
+                    await self._requests.send(message_id)
+                else:
+                    ready = await self._ledger.read(ReadReady(message_id=message_id, at=self._clock.now()))
+                    await self._bell.ring(rings_of(ready))
+        except (BellUnavailableError, LedgerUnreachableError, TimeoutError) as error:
+            reason = str(error) or "dispatcher: no answer in time"
+            log.info("%s; %s is handed over later", reason, message_id)
 
     def ring(self) -> None:
         """The ledger was changed: have workers told; never blocks."""
