@@ -1,7 +1,8 @@
 """Records per second from a file to where they go, with what that takes of processors and memory.
 
 Every run is `millstream ingest` or `millstream serve` as a person starts it, from its start to its last record, with
-its start-up; every output is counted. The input is 1.5 million rows of CSV, one in fifty with a newline inside of quotes.
+its start-up; every output is counted. The input is 1.5 million rows of CSV, one in fifty with a newline inside of
+quotes.
 """
 
 import csv

@@ -112,3 +112,11 @@ def test_an_address_is_recognised() -> None:
     assert is_amqp("AMQPS:x")
     assert not is_amqp("kafka://h/q")
     assert not is_amqp("amqp.jsonl")
+
+
+@pytest.mark.parametrize(
+    "text", ["host=db password=secret user=u", "host=db PASSWORD = 'se cret'", "db?password=secret&a=b"]
+)
+def test_a_password_as_a_word_is_not_shown(text):
+    """Whatever form an address has that somebody tried."""
+    assert "cret" not in without_password(text)

@@ -33,7 +33,7 @@ def read_ledger(value: object, name: str) -> str:
     """`sqlite:PATH` or `postgresql://...`; what is wrong is told without a password."""
     text = read_text(value, name)
     is_sqlite = text.startswith("sqlite:") and not text.startswith("sqlite://") and len(text) > len("sqlite:")
-    if is_sqlite or (is_postgres(text) and urlsplit(text).netloc):
+    if is_sqlite or (is_postgres(text) and _has_host(text)):
         return text
     raise InvalidValueError(
         name=name, expected="sqlite:PATH or postgresql://USER@HOST/DATABASE", found=without_password(text)
@@ -201,6 +201,13 @@ def _check_embedded(config: DispatchConfig, *, state: str, is_worker: bool) -> l
 def is_postgres(address: str) -> bool:
     """Whether it is the address of a PostgreSQL database."""
     return address.startswith(("postgresql://", "postgres://"))
+
+
+def _has_host(address: str) -> bool:
+    try:
+        return bool(urlsplit(address).netloc)
+    except ValueError:  # a bracket that is never closed
+        return False
 
 
 def _shown(address: str | None) -> str:

@@ -22,6 +22,8 @@ _BROKER = re.compile(
     r"(?P<path>(?:/[^/?#]*)*)"
 )
 _SECRET = re.compile(r"(?<=://).*@", re.DOTALL)
+_WORD = re.compile(r"(?i)(password\s*=\s*)('[^']*'|[^\s&]+)")
+"""A password as a word of its own, as libpq takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ def parse_broker(text: str, *, name: str = "address") -> BrokerAddress:
 
 def without_password(text: str) -> str:
     """A text that may be an address, right or wrong, fit to be shown."""
-    return _SECRET.sub("", text)
+    return _WORD.sub(r"\1...", _SECRET.sub("", text))
 
 
 def _parse(text: str, *, name: str, example: str) -> tuple[BrokerAddress, list[str]]:
