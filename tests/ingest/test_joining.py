@@ -11,10 +11,10 @@ import pytest
 from adapters.child import hear, start
 from ingest.joinery import Workshop, join_for_ever, lines_of
 from millstream.adapters.partfile import JoinedFolder
-from millstream.core.ingestion import Act, Action, Status
+from millstream.core.ingestion import Act, Action, OnChange, Spoiled, Status
 from millstream.ingest.joining import TRY_AGAIN_S
 from millstream.testing.ledger_suite.driver import NOON
-from millstream.testing.ledger_suite.ingestion_driver import bury
+from millstream.testing.ledger_suite.ingestion_driver import bury, report
 
 PATIENCE_S = 60.0
 
@@ -47,6 +47,21 @@ def test_the_file_appears_when_it_is_whole(shop: Workshop) -> None:
     assert (shop.out / "m.jsonl").read_bytes() == whole(0, 1, 2)
     assert shop.unfinished() == []
     assert (shop.files.row().status, shop.files.row().out_bytes) == (Status.SUCCEEDED, len(whole(0, 1, 2)))
+
+
+def test_a_version_that_was_replaced_leaves_no_file(shop: Workshop) -> None:
+    """What was joined of a file that changed is given up for the next version's; so nobody takes it for the whole."""
+    jobs = shop.start(chunks=3, on_change=OnChange.RESTART)
+    with shop.joining() as joiner:
+        shop.publish(jobs[0])
+        shop.settle(joiner)
+        assert shop.names() == ["m.jsonl.part"]
+        shop.driver.do(report(jobs[1], Spoiled(reason="the file changed", changed=True)))
+        shop.settle(joiner)
+
+    assert (shop.files.row().status, shop.files.row().successor) == (Status.PARTIAL, "m-v2")
+    assert shop.names() == []
+    assert shop.unfinished() == []
 
 
 def test_a_file_without_chunks_is_an_empty_file(shop: Workshop) -> None:

@@ -18,9 +18,9 @@ PATIENCE_MS = 15_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: Chromium) -> Iterator[Browser]:
-    """The browser of the session."""
+    """The browser of the session, for a module: while it is talked to, no other event loop can run in this thread."""
     with sync_playwright() as playwright:
         yield playwright.chromium.connect_over_cdp(chromium.url)
 
