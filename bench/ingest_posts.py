@@ -1,7 +1,7 @@
 """How long a POST takes that is answered with an id, at a steady rate of requests.
 
 Requests are sent at their times whether or not earlier ones were answered (an open loop), so a pause of the server
-shows shows in all of them. The client is a process of its own on the same machine, which has two cores for everything. Each
+shows in all of them. The client is a process of its own on the same machine, which has two cores for everything. Each
 request names a file of a few rows that is there, so jobs are worked meanwhile.
 """
 

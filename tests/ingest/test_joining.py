@@ -56,12 +56,15 @@ def test_a_version_that_was_replaced_leaves_no_file(shop: Workshop) -> None:
         shop.publish(jobs[0])
         shop.settle(joiner)
         assert shop.names() == ["m.jsonl.part"]
-        shop.driver.do(report(jobs[1], Spoiled(reason="the file changed", changed=True)))
+        shop.publish(jobs[1])
+        shop.driver.do(report(jobs[2], Spoiled(reason="the file changed", changed=True)))
+        assert shop.files.row().ended_at is None  # a chunk of it is not joined yet
         shop.settle(joiner)
 
     assert (shop.files.row().status, shop.files.row().successor) == (Status.PARTIAL, "m-v2")
     assert shop.names() == []
     assert shop.unfinished() == []
+    assert shop.told == []
 
 
 def test_a_file_without_chunks_is_an_empty_file(shop: Workshop) -> None:

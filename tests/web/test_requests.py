@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millstream.core.ingestion import ReadIngestions
+from millstream.core.splitting import Dialect
 from web.serving import WANTED, FolderService, app_of, client_of
 
 POST = "/read-and-publish-data"
@@ -83,6 +84,26 @@ def test_wrong_input_is_named(service: FolderService, run: Run, change: dict[str
         assert field in [each["field"] for each in answer.json()["errors"]]
         assert service.heads == 0
         assert await service.ledger.read(ReadIngestions()) == ()
+
+    run(test)
+
+
+def test_settings_that_do_not_go_together_are_named(service: FolderService, run: Run) -> None:
+    """What only the service can tell about a request is its fault, too; nothing is down, so it is no 503."""
+
+    async def read_as_asked() -> None:
+        Dialect(delimiter="|", quote="|")
+
+    async def test() -> None:
+        service.hold = read_as_asked
+        async with client_of(app_of(service)) as client:
+            answer = await client.post(POST, json=WANTED)
+
+        assert answer.status_code == 422
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["errors"] == [
+            {"field": "quote", "detail": "expected another character than the delimiter, found '|'"}
+        ]
 
     run(test)
 

@@ -133,7 +133,7 @@ def _table(document: Document) -> Table:
         ("done", format_size(done) + share),
         ("records", f"{document['records_published']:,} published" + (f", {rejected:,} rejected" if rejected else "")),
         ("chunks", ", ".join(f"{chunks[state]:,} {state}" for state in ("planned", "running", "done", "failed"))),
-        ("pace", _pace(document)),
+        ("pace", _pace(document) or "-"),
     )
     for name, value in rows:
         style = STYLES.get(document["status"], "") if name == "status" else ""

@@ -238,12 +238,10 @@ class Joiner:
 def _settle(folder: OutputFolder, row: IngestionRow) -> None:
     """Make the folder agree with what the ledger says of an ingestion; idempotent."""
     message_id = row.spec.message_id
-    if row.successor:
-        folder.drop(message_id, is_replaced=True)
-    elif row.status in _WHOLE:
+    if row.status in _WHOLE and not row.successor:
         folder.finish(message_id, size_bytes=row.out_bytes)
-    elif row.status in _FRUITLESS:
-        folder.drop(message_id, is_replaced=False)
+    elif row.status in _FRUITLESS | _WHOLE:
+        folder.drop(message_id, is_replaced=bool(row.successor))
     else:
         folder.reopen(message_id, size_bytes=row.out_bytes)
 

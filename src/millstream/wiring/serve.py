@@ -9,6 +9,7 @@ round: no more requests, then the drain.
 import asyncio
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from millstream.wiring.grown_ingest import GrownIngest
 
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
+
+SWITCH_S = 0.0002
+"""How long a thread of this process may keep another waiting; 0.005 by default. The ledger's thread lets go of the
+interpreter at each statement, and while requests are answered it would wait that long to get it back, some ten times
+for each request: that more than doubled the slowest answers (`python bench --only ingest`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,7 @@ async def _serve(
     from millstream.web.server import WebServer, bind  # noqa: PLC0415 - the same
     from millstream.wiring.serving import IngestService  # noqa: PLC0415 - the same
 
+    sys.setswitchinterval(SWITCH_S)  # of this process alone: worker hosts are forked by one that was made before
     stopping = asyncio.Event()
     stop_on_signals(stopping.set)
     listen = serving.serve.listen
