@@ -56,9 +56,11 @@ class Peaks:
         self._watcher.join()
 
     def _watch(self) -> None:
-        while not self._is_over.wait(LOOK_EVERY_S):
+        while True:
             for pid, most_mb in self.mb.items():
                 self.mb[pid] = max(most_mb, memory_mb(pid))
+            if self._is_over.wait(LOOK_EVERY_S):
+                return
 
 
 def load() -> str:

@@ -1,10 +1,12 @@
-//! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile.
+//! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile. (Chunks of a CSV: `csv`.)
 //!
 //! Theory of operation: input is only ever taken as `bytes`, which nobody can change or free while it is read without
 //! the interpreter's lock. Columns come back as `bytes` of 64-bit integers in the machine's order, which numpy reads
 //! where they are. What a person is told about a line that is no frame is not made here, only why and where it is.
 
 #![deny(unsafe_code)]
+
+mod csv;
 
 use std::fs::File;
 use std::io;
@@ -209,6 +211,8 @@ mod _native {
 
     #[pymodule_export]
     use super::PyScanner;
+    #[pymodule_export]
+    use super::csv::PyCsvRenderer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

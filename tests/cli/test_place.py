@@ -91,7 +91,7 @@ def test_the_file_of_one_machine_names_its_folder(file: Path) -> None:
         ('ledger = "postgresql://mill@db/mill"', "ledger: expected sqlite:.*with dispatcher 'embedded'"),
         (f'{GROWN}lease = "soon"', "lease: expected"),
         ('ledger = "postgresql://mill:secret@db/mill"', "ledger: expected no password in the file"),
-        ('dispatcher = "rabbitmq"\nledger = "postgresql://[::1/mill"', "ledger: expected postgresql://"),
+        ('dispatcher = "rabbitmq"\nledger = "postgresql://[::1/mill"', "ledger: expected .*postgresql://"),
         ("ledger = ", "expected TOML"),
     ],
 )

@@ -1,12 +1,15 @@
 """Files through a grown service: real brokers, a real database, real worker processes."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from millstream.core.tasks import Status
+from millstream.wiring.grown_ingest import HAND_OVER_S
 from servers.postgres import Postgres
+from servers.rabbitmq import OwnRabbitMQ
 from wiring.grown import Site, new_database, rows, serving, spec, until, workers
 
 pytestmark = pytest.mark.slow
@@ -62,3 +65,34 @@ def test_a_worker_is_killed(site: Site) -> None:
         asyncio.run(scenario())
 
     site.check("m1", content)
+
+
+def test_accepting_does_not_wait_for_a_broker_that_stands_still(
+    postgres: Postgres, own_rabbitmq: OwnRabbitMQ, tmp_path: Path
+) -> None:
+    """The id is there at once, because the file is in the ledger; it is handed over when the broker goes on."""
+    dispatch = {"dispatcher": "rabbitmq", "broker": f"amqp://{own_rabbitmq.address}"}
+    site = Site(tmp_path, ledger=new_database(postgres), dispatch=dispatch)
+    content = rows(500)
+    site.write("data.csv", content)
+
+    async def scenario() -> float:
+        async with serving(site) as ingest:
+            await ingest.accept(spec(site, "data.csv", message_id="m1"))
+            await until(ingest, "m1", lambda row: row.ended_at is not None)
+            own_rabbitmq.freeze()
+            try:
+                began = time.monotonic()
+                await ingest.accept(spec(site, "data.csv", message_id="m2"))
+                took_s = time.monotonic() - began
+            finally:
+                own_rabbitmq.thaw()
+            await until(ingest, "m2", lambda row: row.ended_at is not None)
+            return took_s
+
+    with workers(site, number=1):
+        took_s = asyncio.run(scenario())
+
+    assert took_s < HAND_OVER_S + 4.0  # without the limit it is the 12 s after which the broker counts as away
+    site.check("m1", content)
+    site.check("m2", content)

@@ -1,5 +1,5 @@
-"""The compiled part of Millstream's frame scanner; Millstream makes frames of what it says."""
+"""The compiled part of Millstream: its frame scanner, and its renderer of CSV; the rules are in Millstream itself."""
 
-from millstream_native._native import LEVELS, VERSION, Scanner
+from millstream_native._native import LEVELS, VERSION, CsvRenderer, Scanner
 
-__all__ = ["LEVELS", "VERSION", "Scanner"]
+__all__ = ["LEVELS", "VERSION", "CsvRenderer", "Scanner"]

@@ -37,7 +37,7 @@ PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 SWITCH_S = 0.0002
 """How long a thread of this process may keep another waiting; 0.005 by default. The ledger's thread lets go of the
 interpreter at each statement, and while requests are answered it would wait that long to get it back, some ten times
-for each request: that more than doubled the slowest answers (`python bench --only ingest`)."""
+for each request: that lower the slowest answers (`python bench --only ingest`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from millstream.adapters.temporal.activity import Working
 from millstream.adapters.temporal.connecting import TROUBLE, TemporalServer
-from millstream.adapters.temporal.orders import BATCH_WORKFLOW, INGEST_WORKFLOW, RUNG, IngestOrder, WorkOrder
+from millstream.adapters.temporal.orders import (
+    BATCH_WORKFLOW,
+    INGEST_WORKFLOW,
+    RUNG,
+    TURN_S,
+    IngestOrder,
+    WorkOrder,
+)
 from millstream.adapters.temporal.workflows import BatchWorkflow, IngestWorkflow
 from millstream.ports.bell import Ring, Work
 
@@ -101,7 +108,7 @@ class TemporalBell:
         """See ports.bell.Bell."""
         stop = stop or asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            working = Working(work, slots=slots, group=group, now=self._now, ring=self.ring)
+            working = Working(work, slots=slots, group=group, now=self._now, ring=self.ring, stop=stop)
             await self._serve(working, slots, stop)
 
     # --- workers ------------------------------------------------------------------------------------------------
@@ -152,7 +159,7 @@ class TemporalBell:
         return [
             self._call(
                 INGEST_WORKFLOW,
-                IngestOrder(message_id=message_id, pipeline=pipeline),
+                IngestOrder(message_id=message_id, pipeline=pipeline, turn_s=TURN_S),
                 name=f"{self._prefix}-ingest-{message_id}",
                 pipeline=pipeline,
                 batch_ids=found[start : start + IDS_OF_A_SIGNAL],

@@ -20,12 +20,17 @@ WINDOW = 64
 GROUP = 8
 """Batches that one activity works, one after the other, at most."""
 
+TURN_S = 2.0
+"""Real seconds for which an activity goes on with what is ready of its ingestion. What an activity costs, some 25 ms of
+processors, is little beside it; and others who wait for a slot wait no longer than that."""
+
 
 @dataclass(frozen=True)
 class IngestOrder:
     """An ingestion to be followed: what is ready of it, and what is due at a time (seconds since the Unix epoch).
 
-    `slots` are those of the workers that were heard of, by name.
+    `slots` are those of the workers that were heard of, by name. With `turn_s` activities go on for so long, and no
+    more of them are open than those workers have slots, and one for whoever was not heard of yet.
     """
 
     message_id: str
@@ -36,15 +41,20 @@ class IngestOrder:
     many: int = MANY
     window: int = WINDOW
     group: int = GROUP
+    turn_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """Batches to be worked one after the other; without any, what of the ingestion is ready is asked for."""
+    """Batches to be worked one after the other; without any, what of the ingestion is ready is asked for.
+
+    For `turn_s` seconds the worker goes on with what else is ready of the ingestion.
+    """
 
     batch_ids: list[str]
     pipeline: str
     message_id: str | None = None
+    turn_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class Outcome:
     """What became of batches: see `ports.bell.Worked`.
 
     `waits` says of those that are to be retried how long until that is due; `ready` are batches that may be worked now.
-    `worker` is who did it, with its number of slots.
+    `worker` is who did it, with its number of slots. `others` are batches that were worked without being ordered.
     """
 
     waits: dict[str, float] = field(default_factory=dict)
@@ -60,3 +70,4 @@ class Outcome:
     is_over: bool = False
     worker: str = ""
     slots: int = 1
+    others: list[str] = field(default_factory=list)

@@ -1,12 +1,13 @@
 """The workflows: they ring for batches and wait; the ledger decides everything.
 
-Theory of operation: an ingestion has one workflow, which keeps a window of activities open. Each works some batches by
-their ids, one after the other, each in one attempt, and answers with what is to be retried and what became ready. A
-single one if there are few, several while there are more than enough for all slots of all workers that were heard of:
-what an activity costs is then shared by them. A workflow that has nothing to do asks the ledger once, through an
-activity; if the ingestion is worked it ends, else it sleeps until a retry is due, somebody rings, or a long time has
-passed. A paused ingestion therefore costs a look now and then, and a workflow that was lost, or ended by an operator of
-Temporal, costs nothing: the next ring starts it again.
+Theory of operation: an ingestion has one workflow, which keeps a window of activities open: one for each slot of the
+workers that were heard of, and one more, for whoever comes. Each works some batches by their ids, one after the other,
+each in one attempt; then, for the rest of its turn, what else is ready of the ingestion. It answers with what it
+worked, what is to be retried and what became ready. So what an activity costs is shared by all batches of a turn. Two
+may find the same batch; only one of them can claim it. A workflow that has nothing to do asks the ledger once, through
+an activity, unless the last one has asked; if the ingestion is worked it ends, else it sleeps until a retry is due,
+somebody rings, or a long time has passed. A paused ingestion therefore costs a look now and then, and a workflow that
+was lost, or ended by an operator of Temporal, costs nothing: the next ring starts it again.
 
 **Changes.** Histories of open workflows are replayed by newer code, so what a workflow does may change only behind
 `workflow.patched("name")`, and the branch of before stays until no open workflow can have taken it; then it becomes
@@ -108,7 +109,7 @@ class IngestWorkflow:
         while True:
             self._ripen()
             is_tired = self._is_tired()
-            while self._ready and not is_tired and len(self._open) < order.window:
+            while self._ready and not is_tired and len(self._open) < self._window(order):
                 self._begin(self._next_group())
                 is_tired = self._is_tired()
             if self._open:
@@ -134,6 +135,11 @@ class IngestWorkflow:
         is_long = workflow.info().is_continue_as_new_suggested() and self._begun > 0
         return self._begun >= self._order.many or is_long
 
+    def _window(self, order: IngestOrder) -> int:
+        """How many activities may be open: as many as there are slots, once somebody was heard of, and one more."""
+        slots = sum(self._slots.values())
+        return min(order.window, slots + 1) if order.turn_s and slots else order.window
+
     def _next_group(self) -> list[str]:
         """What one activity is to work: a plan step, or so many chunks that all slots still have enough to do."""
         ids = list(self._ready)
@@ -154,7 +160,9 @@ class IngestWorkflow:
 
     async def _follow(self, number: int, batch_ids: list[str]) -> None:
         order = self._order
-        outcome = await _work(WorkOrder(batch_ids=batch_ids, pipeline=order.pipeline, message_id=order.message_id))
+        outcome = await _work(
+            WorkOrder(batch_ids=batch_ids, pipeline=order.pipeline, message_id=order.message_id, turn_s=order.turn_s)
+        )
         del self._open[number]
         for batch_id in batch_ids:
             del self._in_hand[batch_id]
@@ -165,8 +173,10 @@ class IngestWorkflow:
             self._due.update(dict.fromkeys(batch_ids, _now_s() + _pause_s(self._failures)))
             return
         self._failures = 0
-        self._has_looked, self._is_over = not batch_ids, outcome.is_over
+        self._has_looked, self._is_over = not batch_ids or outcome.is_over, outcome.is_over
         self._hear_of(outcome)
+        for batch_id in outcome.others:
+            self._ready.pop(batch_id, None)
         self._due.update({batch_id: _now_s() + wait_s for batch_id, wait_s in outcome.waits.items()})
         self._take(outcome.ready)
 
@@ -188,6 +198,7 @@ class IngestWorkflow:
             many=order.many,
             window=order.window,
             group=order.group,
+            turn_s=order.turn_s,
         )
 
     # --- waiting ------------------------------------------------------------------------------------------------

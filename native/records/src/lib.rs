@@ -1,0 +1,12 @@
+//! Records out of bytes: a chunk of a CSV becomes lines of JSON, if nothing in it is odd.
+//!
+//! See `csv` for the rule, `stops` for how bytes are looked at, `room` for how they are written.
+
+#![deny(unsafe_code)]
+
+mod csv;
+mod room;
+mod stops;
+
+pub use csv::{BLOCK_RECORDS, Block, CsvRenderer, Planned};
+pub use room::Room;
