@@ -150,7 +150,11 @@ class DeltaLog(Protocol):
         ...
 
     def partitions(self) -> int:
-        """How many partitions the input has now; the watermark is the lowest of all of them."""
+        """How many partitions the input had when it was last looked at; the watermark is the lowest of all of them."""
+        ...
+
+    def look(self) -> bool:
+        """Ask now how many partitions the input has; False when nobody answers. `partitions` gives what was found."""
         ...
 
     def commit(

@@ -135,6 +135,49 @@ def test_a_partition_that_never_reported_holds_everything():
     assert stage.merger.watermark is None
 
 
+def test_a_partition_that_was_added_a_moment_ago_holds_everything():
+    """The frames that would end a minute may have been written after it was added, and beside others of that minute."""
+    stage = Stage()
+    stage.report(30, users(0, 1))
+    stage.step()
+    stage.broker.add_partition()
+    stage.report(400)
+    waiting = stage.step()
+    stage.report(400, users(0, 2), partition=1)
+
+    assert waiting == []
+    assert minutes(stage.step()) == ["minute+0 final 2"]
+
+
+def test_a_partition_that_is_added_while_all_others_are_silent_holds_everything():
+    """Silence ends what is open only where nobody may still have something to tell."""
+    stage = Stage()
+    stage.report(30, users(0, 1))
+    stage.step()
+    stage.broker.add_partition()
+    stage.report(30, idle_s=15)
+    waiting = stage.step()
+    stage.report(30, users(0, 2), partition=1, idle_s=15)
+
+    assert waiting == []
+    assert minutes(stage.step()) == ["minute+0 ontime 2"]
+
+
+def test_nothing_ends_while_nobody_says_how_many_partitions_there_are():
+    """It waits, and goes on when there is an answer."""
+    stage = Stage()
+    stage.report(30, users(0, 1))
+    stage.step()
+    log = stage.merger._log
+    look, log.look = log.look, lambda: False
+    stage.report(60)
+    waiting = stage.step()
+    log.look = look
+
+    assert waiting == []
+    assert stage.step() == ["minute+0 ontime 1"]
+
+
 def test_a_partition_without_a_clock_holds_everything():
     """It has reported, but too few frames."""
     stage = Stage(partitions=2)

@@ -232,7 +232,8 @@ class ForgetfulLog:
 
     def __init__(self, log) -> None:
         self._log = log
-        self.start, self.poll, self.partitions, self.close = log.start, log.poll, log.partitions, log.close
+        self.start, self.poll, self.close = log.start, log.poll, log.close
+        self.partitions, self.look = log.partitions, log.look
 
     def commit(self, results, state, positions) -> None:
         kept = [(key, value) for key, value in state if key in (CONTROL_KEY, HEAD_KEY)]

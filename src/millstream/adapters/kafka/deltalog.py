@@ -4,7 +4,7 @@ Theory of operation: a merger leads (`leader.py`), then takes the transactional 
 open and shuts it out; only then it reads where the deltas were read up to and what the state is, so it misses nothing
 and nothing is added behind its back. The last record of a topic may be a mark of a transaction, which readers never
 see: the client's report that the end is reached says when the state is complete, not an offset that is waited for.
-It assigns the delta partitions itself, all of them, and looks now and then for new ones.
+It assigns the delta partitions itself, all of them, and looks for new ones now and then and before a window ends.
 """
 
 import time
@@ -94,8 +94,26 @@ class KafkaDeltaLog:
 
     def partitions(self) -> int:
         """See `DeltaLog`; asks the broker every few seconds, and keeps its answer meanwhile."""
-        self._find_new_partitions()
+        self._look_now_and_then()
         return self._partitions
+
+    def look(self) -> bool:
+        """See `DeltaLog`; waits for two seconds at most. Raises UnknownTopicError when the input was deleted."""
+        self._looked_at = time.monotonic()
+        try:
+            found = self._topics.input_partitions(within_s=_LOOK_S)
+            if found > self._partitions:
+                self._topics.ensure(self._connection.deltas, partitions=found, config=made.DELTAS)
+                self._read_new_partitions()
+        except UnknownTopicError:
+            raise
+        except BrokerError as error:
+            self._patience.silent(error.reason)
+            return False
+        except KafkaException as exception:
+            raise service_error(exception, brokers=self._connection.brokers) from None
+        self._partitions = found
+        return True
 
     def commit(
         self,
@@ -132,7 +150,7 @@ class KafkaDeltaLog:
 
     def _poll(self, timeout_s: float) -> Sequence[DeltaRecord]:
         self._leader.check()
-        self._find_new_partitions()
+        self._look_now_and_then()
         messages, _ = without_events(take(self._consumer, most=MOST_DELTAS, timeout_s=timeout_s), trouble=self._trouble)
         if messages:
             self._patience.answered()
@@ -193,22 +211,17 @@ class KafkaDeltaLog:
         self._consumer.assign([TopicPartition(topic, each, offset) for each, offset in positions.items()])
         return Restored(state=state, positions=positions, ends=ends)
 
-    def _find_new_partitions(self) -> None:
-        """Look for them when it is time; a broker that is away is asked again next time."""
-        if time.monotonic() < self._looked_at + self._connection.discovery_s:
-            return
-        self._looked_at = time.monotonic()
-        try:
-            self._partitions = self._topics.input_partitions(within_s=_LOOK_S)
-            self._topics.ensure(self._connection.deltas, partitions=self._partitions, config=made.DELTAS)
-            count = self._topics.partitions(self._connection.deltas, within_s=_LOOK_S)
-        except UnknownTopicError:
-            raise
-        except BrokerError as error:
-            self._patience.silent(error.reason)
-            return
-        if self._next:
-            new = [each for each in range(count) if each not in self._next]
+    def _look_now_and_then(self) -> None:
+        """Look when it is time; a broker that is away is asked again next time."""
+        if time.monotonic() >= self._looked_at + self._connection.discovery_s:
+            self.look()
+
+    def _read_new_partitions(self) -> None:
+        if not self._next:
+            return  # `start` will read all of them
+        count = self._topics.partitions(self._connection.deltas, within_s=_LOOK_S)
+        new = [each for each in range(count) if each not in self._next]
+        if new:
             self._next.update(dict.fromkeys(new, 0))
             self._consumer.incremental_assign([TopicPartition(self._connection.deltas, each, 0) for each in new])
 

@@ -2,7 +2,8 @@
 
 Theory of operation: one thread repeats one step: read deltas, join them, and commit when there is something to say.
 Windows move only in the step that commits, so what was put out, what was saved and how far was read are always of one
-moment, and all of it is one transaction. After a crash the next merger fences this one, reads the state, replays the
+moment, and all of it is one transaction. Before a window ends the merger asks whether the input got a partition: its
+frames may be among those that moved the watermark, and it holds the window until it is read as far as the others. After a crash the next merger fences this one, reads the state, replays the
 deltas of minutes that may still change (see `places`), and only then lets the watermark move again.
 """
 
@@ -220,13 +221,17 @@ class Merger:
         elapsed_s, settings = now_s - self._committed_s, self._settings
         if not 0 <= elapsed_s < settings.commit_every_s:  # clocks are set back, too
             return True
+        return elapsed_s >= settings.urgent_every_s and self._a_minute_ended(now_s)
+
+    def _a_minute_ended(self, now_s: float) -> bool:
         reached, before = self._reached(now_s), self._windows.watermark
-        ended = reached is not None and (before is None or reached // MINUTE_S > before // MINUTE_S)
-        return ended and elapsed_s >= settings.urgent_every_s
+        return reached is not None and (before is None or reached // MINUTE_S > before // MINUTE_S)
 
     def _commit(self, now_s: float) -> None:
-        results = self._move(now_s)
         self._committed_s = now_s
+        if (self._a_minute_ended(now_s) or self._is_silent(now_s)) and not self._log.look():
+            return  # a partition may have been added, and hold the windows that would end now
+        results = self._move(now_s)
         if not results and not self._dirty:
             return
         if self._windows.watermark is not None:
@@ -250,12 +255,16 @@ class Merger:
         windows = self._windows
         moments = [at for at in (self._reached(now_s), windows.watermark) if at is not None]
         results = windows.advance(max(moments)) if moments else []
-        if self._unsilenced and self._frontier.silent(partitions=self._log.partitions(), now_s=now_s):
+        if self._is_silent(now_s):
             results += windows.silence()
             self._unsilenced = False
         if self._newest > now_s - HISTORY_S:
             results += windows.early(now_s)
         return results
+
+    def _is_silent(self, now_s: float) -> bool:
+        """Whether all partitions fell silent since it was last told."""
+        return self._unsilenced and self._frontier.silent(partitions=self._log.partitions(), now_s=now_s)
 
     def _reached(self, now_s: float) -> int | None:
         return self._frontier.watermark(partitions=self._log.partitions(), now_s=now_s)

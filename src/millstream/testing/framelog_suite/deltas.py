@@ -128,7 +128,17 @@ class DeltaLogSuite(Suite):
         worker.close()
 
         assert [(record.partition, record.payload) for record in found] == [(2, b"new")]
+        assert merger.look()
         assert merger.partitions() == 3
+
+    def test_who_looks_finds_a_partition_that_was_just_added(self, two: Deployment, merger: DeltaLog) -> None:
+        """A window may end because of frames that were written after it was added, so it must be seen before."""
+        started(merger)
+        before = merger.partitions()
+        two.add_partition()
+
+        assert merger.look()
+        assert (before, merger.partitions()) == (2, 3)
 
     def test_closing_twice_is_closing(self, merger: DeltaLog) -> None:
         """The second close does nothing."""
