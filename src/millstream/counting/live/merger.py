@@ -3,8 +3,9 @@
 Theory of operation: one thread repeats one step: read deltas, join them, and commit when there is something to say.
 Windows move only in the step that commits, so what was put out, what was saved and how far was read are always of one
 moment, and all of it is one transaction. Before a window ends the merger asks whether the input got a partition: its
-frames may be among those that moved the watermark, and it holds the window until it is read as far as the others. After a crash the next merger fences this one, reads the state, replays the
-deltas of minutes that may still change (see `places`), and only then lets the watermark move again.
+frames may be among those that moved the watermark, and it holds the window until it is read as far as the others.
+After a crash the next merger fences this one, reads the state, replays the deltas of minutes that may still change
+(see `places`), and only then lets the watermark move again.
 """
 
 from collections.abc import Callable, Mapping
