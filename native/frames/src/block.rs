@@ -1,24 +1,20 @@
 //! Blocks of lines, and values of messages, to columns of times and users.
 //!
-//! Theory of operation: lines are read where they are, up to the last one that has enough bytes behind it to look at
-//! 64 together anywhere in it; those after it are copied to where there is room. They go through the caches in stretches:
-//! all strings of a stretch are marked, then its lines are parsed. No line's end is looked for: a sound line tells where
-//! it ends, and only behind a bad one the next newline is searched.
+//! Theory of operation: values are copied to where there is room behind them, and parsed in one pass each; lines are read
+//! where they are (see `lines`).
 
-use memchr::{memchr, memrchr};
-
+use crate::choice::Choice;
 use crate::fields::Fields;
 use crate::frame::{Frame, Reason, judge};
+use crate::lines::Lines;
 use crate::masks::{CHUNK, Level, Task, Width};
 use crate::nesting::Nesting;
-use crate::object::{Line, Value, space};
+use crate::object::{Value, space};
 use crate::quoted::{Marks, PADDING, mark};
+use crate::survey::Survey;
 
 /// Bytes of a line without its newline, or of a value; a longer one is rejected.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
-
-/// Bytes that are looked at before they are parsed.
-const STRETCH_BYTES: usize = 16 << 10;
 
 /// Room beyond this is given back.
 const KEPT_BYTES: usize = 1 << 20;
@@ -80,16 +76,26 @@ pub struct Facts {
 pub struct Scanner {
     pub fields: Fields,
     pub level: Level,
-    nesting: Nesting,
-    marks: Vec<Marks>,
-    scratch: Vec<u8>,
+    pub(crate) nesting: Nesting,
+    pub(crate) marks: Vec<Marks>,
+    pub(crate) survey: Survey,
+    pub(crate) choice: Choice,
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl Scanner {
     /// A scanner for frames with these fields, by instructions of this level or the portable ones.
     #[must_use]
     pub fn new(fields: Fields, level: Level) -> Self {
-        Self { fields, level, nesting: Nesting::default(), marks: Vec::new(), scratch: Vec::new() }
+        Self {
+            fields,
+            level,
+            nesting: Nesting::default(),
+            marks: Vec::new(),
+            survey: Survey::default(),
+            choice: Choice::default(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Add the frames of a block of lines, each of which ends with a newline that only the last one may lack.
@@ -106,7 +112,7 @@ impl Scanner {
 }
 
 impl Scanner {
-    fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         if self.scratch.capacity() > KEPT_BYTES {
             self.scratch = Vec::new();
         }
@@ -116,19 +122,20 @@ impl Scanner {
     }
 }
 
-struct Progress {
-    facts: Facts,
+/// What was found so far.
+pub(crate) struct Progress {
+    pub facts: Facts,
     first_frame: usize,
 }
 
 impl Progress {
-    fn begin(columns: &Columns) -> Self {
+    pub fn begin(columns: &Columns) -> Self {
         let facts = Facts { lines: 0, newlines: 0, lowest: i64::MAX, highest: i64::MIN };
         Self { facts, first_frame: columns.times.len() }
     }
 
     #[inline(always)]
-    fn take(&mut self, columns: &mut Columns, frame: Frame) {
+    pub fn take(&mut self, columns: &mut Columns, frame: Frame) {
         columns.times.push(frame.time_s);
         columns.users.push(frame.user);
         self.facts.lines += 1;
@@ -137,108 +144,18 @@ impl Progress {
     }
 
     #[cold]
-    fn refuse(&mut self, columns: &mut Columns, start: usize, length: usize, reason: Reason) {
+    pub fn refuse(&mut self, columns: &mut Columns, start: usize, length: usize, reason: Reason) {
         let (index, newlines) = (self.facts.lines, self.facts.newlines);
         columns.rejects.push(Reject { index, newlines, start, length, reason });
         self.facts.lines += 1;
     }
 
-    fn end(mut self, columns: &Columns) -> Facts {
+    pub fn end(mut self, columns: &Columns) -> Facts {
         if columns.times.len() == self.first_frame {
             (self.facts.lowest, self.facts.highest) = (0, 0);
         }
         self.facts
     }
-}
-
-struct Lines<'a> {
-    scanner: &'a mut Scanner,
-    block: &'a [u8],
-    columns: &'a mut Columns,
-}
-
-impl Task for Lines<'_> {
-    type Output = Facts;
-
-    #[inline(always)]
-    fn run<W: Width>(self, width: W) -> Facts {
-        let Self { scanner, block, columns } = self;
-        let mut progress = Progress::begin(columns);
-        let roomy = block.len().saturating_sub(PADDING);
-        let cut = memrchr(b'\n', &block[..roomy]).map_or(0, |newline| newline + 1);
-        let Scanner { fields, nesting, marks, scratch, .. } = scanner;
-        scratch.clear();
-        scratch.extend_from_slice(&block[cut..]);
-        if scratch.last().is_some_and(|&last| last != b'\n') {
-            scratch.push(b'\n');
-        }
-        let rest = scratch.len();
-        scratch.resize(rest + PADDING, 0);
-        let mut start = 0;
-        loop {
-            let is_last = start == cut;
-            let (text, end) =
-                if is_last { (&scratch[..], rest) } else { (&block[start..], stretch(&block[start..cut])) };
-            mark(width, text, end, marks);
-            lines(text, marks, end, start, fields, nesting, &mut progress, columns);
-            if is_last {
-                break;
-            }
-            start += end;
-        }
-        let is_open = block.last().is_some_and(|&last| last != b'\n');
-        progress.facts.newlines -= usize::from(is_open);
-        scanner.give_back();
-        progress.end(columns)
-    }
-}
-
-/// How long the next stretch is: whole lines, few enough for the caches.
-#[inline(always)]
-fn stretch(rest: &[u8]) -> usize {
-    let most = rest.len().min(STRETCH_BYTES);
-    let newline = memrchr(b'\n', &rest[..most]).or_else(|| memchr(b'\n', rest));
-    newline.map_or(rest.len(), |newline| newline + 1)
-}
-
-/// The lines of a text up to `end`, where the last of them has its newline; it is byte `base` of the block.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // the pieces of one loop, which must not be borrowed as one
-fn lines(
-    text: &[u8],
-    marks: &[Marks],
-    end: usize,
-    base: usize,
-    fields: &Fields,
-    nesting: &mut Nesting,
-    progress: &mut Progress,
-    columns: &mut Columns,
-) {
-    let mut start = 0;
-    while start < end {
-        let first = space::<Line>(text, start);
-        let mut newline = first;
-        if text[first] != b'\n' {
-            let verdict = judge::<Line>(text, marks, first, fields, nesting);
-            newline = verdict.at;
-            if verdict.frame == Err(Reason::Malformed) {
-                newline = next_newline(text, verdict.at);
-            }
-            let length = newline - start;
-            match verdict.frame {
-                Ok(frame) if length <= MAX_LINE_BYTES => progress.take(columns, frame),
-                Err(reason) if length <= MAX_LINE_BYTES => progress.refuse(columns, base + start, length, reason),
-                _ => progress.refuse(columns, base + start, length, Reason::TooLong),
-            }
-        }
-        progress.facts.newlines += 1;
-        start = newline + 1;
-    }
-}
-
-#[cold]
-fn next_newline(text: &[u8], at: usize) -> usize {
-    memchr(b'\n', &text[at..]).map_or(text.len(), |distance| at + distance)
 }
 
 struct Values<'a, I> {

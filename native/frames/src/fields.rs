@@ -32,6 +32,11 @@ impl Key {
         here.get(self.bytes.len()) == Some(&b'"') && here.starts_with(&self.bytes)
     }
 
+    /// The first two bytes that stand behind its opening quote; it has one at least.
+    pub fn begin(&self) -> [u8; 2] {
+        [self.bytes[0], self.bytes.get(1).copied().unwrap_or(b'"')]
+    }
+
     /// The place behind the quote of this key, if it is at this place.
     #[inline(always)]
     pub fn end(&self, at: usize) -> usize {

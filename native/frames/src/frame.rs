@@ -11,9 +11,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fields::{Fields, Key, Path};
 use crate::nesting::Nesting;
-use crate::object::{Keys, Kind, Span, object, space};
+use crate::object::{Keys, Kind, Line, Span, object, pair_of, space};
 use crate::quoted::{Bad, Marks, PADDING, unescape};
 use crate::scalar::{eight_digits, number};
+use crate::survey::Survey;
 
 /// The largest time in seconds; what is larger is milliseconds.
 pub const MAX_TIME_S: i64 = 99_999_999_999;
@@ -72,6 +73,24 @@ fn content<K: Kind>(
     let uid = follow::<K>(text, marks, pair.uid, &fields.uid, nesting);
     let ts = follow::<K>(text, marks, pair.ts, &fields.ts, nesting);
     Ok((uid, ts, at))
+}
+
+/// Judge a line that is known to be one object; `members` are quotes of its keys that may be asked for.
+#[inline(always)]
+pub fn judge_object(
+    text: &[u8],
+    survey: &Survey,
+    members: &[u16],
+    fields: &Fields,
+    nesting: &mut Nesting,
+) -> Result<Frame, Reason> {
+    let keys = Keys { uid: &fields.uid.first, ts: &fields.ts.first, is_shared: fields.is_shared };
+    let marks = &survey.marks;
+    let members = members.iter().map(|&place| survey.key_at(usize::from(place)));
+    let pair = pair_of(text, marks, members, keys, nesting).map_err(|_| Reason::Malformed)?;
+    let uid = follow::<Line>(text, marks, pair.uid, &fields.uid, nesting);
+    let ts = follow::<Line>(text, marks, pair.ts, &fields.ts, nesting);
+    frame_of(text, uid, ts)
 }
 
 /// The value at the end of a path, whose first key has this value.

@@ -7,17 +7,22 @@
 #![allow(clippy::inline_always)] // all of a scan is compiled for one width; see masks
 
 mod block;
+mod choice;
 mod fields;
 mod frame;
+mod grammar;
+mod lines;
 mod masks;
 mod nesting;
 mod object;
 mod quoted;
 mod range;
 mod scalar;
+mod survey;
+mod walk;
 
 pub use block::{Columns, Facts, MAX_LINE_BYTES, Reject, Scanner};
 pub use fields::Fields;
 pub use frame::{MAX_TIME_S, Reason};
 pub use masks::Level;
-pub use range::{Range, scan_range};
+pub use range::{Block, Range, Stretch, scan_range};

@@ -4,9 +4,17 @@
 //! safe to call. Work is handed in as a `Task`, generic over the width, and is inlined whole into a function that is
 //! compiled for these instructions; so they are chosen once for a block, not once for 64 bytes.
 //!
-//! This module, with its `x86`, is the only one with unsafe code.
+//! This module, with its `x86` and `avx512`, are the only ones with unsafe code.
 
 #![allow(unsafe_code)]
+#![allow(clippy::cast_possible_truncation)] // places in a chunk, and single bits
+
+pub mod class;
+mod words;
+
+use class::CLASSES;
+use words::Plain;
+pub use words::{WORDS, Words};
 
 /// Bytes that are looked at together.
 pub const CHUNK: usize = 64;
@@ -24,8 +32,58 @@ pub struct Masks {
 
 /// Instructions of a width.
 pub trait Width: Copy {
+    /// Whether it has words, and finds classes, so fast that asking for those of every byte pays.
+    const HAS_WORDS: bool = false;
+
+    type Words: Words;
+
     /// The masks of a chunk.
     fn masks(self, chunk: &[u8; CHUNK]) -> Masks;
+
+    /// Which bytes of a chunk have each bit of `class`.
+    #[inline(always)]
+    fn classes(self, chunk: &[u8; CHUNK]) -> [u64; class::COUNT] {
+        let of = |byte: u8| CLASSES.get(usize::from(byte)).copied().unwrap_or_default();
+        std::array::from_fn(|bit| mask_of(chunk, |byte| of(byte) >> bit & 1 == 1))
+    }
+
+    /// Which bytes of a chunk are this one.
+    #[inline(always)]
+    fn equal(self, chunk: &[u8; CHUNK], byte: u8) -> u64 {
+        mask_of(chunk, |there| there == byte)
+    }
+
+    /// Write the places of bits from the front of `room` on, `base` added; what is behind them means nothing.
+    #[inline(always)]
+    fn places(self, bits: u64, base: u16, room: &mut [u16; CHUNK]) {
+        let mut left = bits;
+        for place in &mut room[..bits.count_ones() as usize] {
+            *place = base + left.trailing_zeros() as u16;
+            left &= left - 1;
+        }
+    }
+
+    /// Write the bytes at these bits, which are ASCII, from the front of `room` on, with their highest bit set if they
+    /// are `flagged`; what is behind them means nothing.
+    #[inline(always)]
+    fn pick(self, bits: u64, flagged: u64, chunk: &[u8; CHUNK], room: &mut [u8; CHUNK]) {
+        let mut left = bits;
+        for byte in &mut room[..bits.count_ones() as usize] {
+            let at = left.trailing_zeros();
+            *byte = chunk[at as usize] | ((flagged >> at & 1) as u8) << 7;
+            left &= left - 1;
+        }
+    }
+
+    /// Bit by bit, whether the number of bits up to there is odd.
+    #[inline(always)]
+    fn parity(self, bits: u64) -> u64 {
+        let mut parity = bits;
+        for distance in [1, 2, 4, 8, 16, 32] {
+            parity ^= parity << distance;
+        }
+        parity
+    }
 
     /// Those of some bytes that stand for something behind a backslash: `"\/bfnrt`, `u` is not among them.
     #[inline(always)]
@@ -85,7 +143,13 @@ impl Level {
         return match self {
             Level::Portable | Level::Sse2 => true,
             Level::Avx2 => is_x86_feature_detected!("avx2") && has_bits(),
-            Level::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && has_bits(),
+            Level::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vbmi")
+                    && is_x86_feature_detected!("avx512vbmi2")
+                    && has_bits()
+            }
         };
         #[cfg(not(target_arch = "x86_64"))]
         return self == Level::Portable;
@@ -109,14 +173,21 @@ impl Level {
 }
 
 #[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "x86_64")]
 fn has_bits() -> bool {
-    is_x86_feature_detected!("bmi1")
+    is_x86_feature_detected!("pclmulqdq")
+        && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("lzcnt")
         && is_x86_feature_detected!("popcnt")
+}
+
+fn mask_of(chunk: &[u8; CHUNK], is_wanted: impl Fn(u8) -> bool) -> u64 {
+    chunk.iter().rev().fold(0, |mask, &byte| mask << 1 | u64::from(is_wanted(byte)))
 }
 
 const fn is_simple(byte: u8) -> bool {
@@ -143,6 +214,8 @@ fn gather(word: u64) -> u64 {
 }
 
 impl Width for Portable {
+    type Words = Plain;
+
     #[inline(always)]
     fn masks(self, chunk: &[u8; CHUNK]) -> Masks {
         let mut masks = Masks { quote: 0, backslash: 0, control: 0, high: 0 };
@@ -160,7 +233,7 @@ impl Width for Portable {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK, Level, Masks, Task, Width, is_simple};
+    use super::{CHUNK, Level, Masks, Task, WORDS, Width, Words, class, is_simple};
 
     /// Masks, and which bytes are simple.
     struct Look([u8; CHUNK]);
@@ -193,6 +266,40 @@ mod tests {
                             assert_eq!(bit(simple), is_simple(there));
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// What else a width says of a chunk.
+    struct More([u8; CHUNK]);
+
+    impl Task for More {
+        type Output = ([u64; class::COUNT], u64, u64, Vec<u16>, Vec<u8>, [u64; WORDS]);
+
+        #[inline(always)]
+        fn run<W: Width>(self, width: W) -> Self::Output {
+            let (chunk, bits) = (&self.0, width.equal(&self.0, self.0[0] & 0x7f)); // only ASCII is picked
+            let (mut places, mut bytes) = ([0; CHUNK], [0; CHUNK]);
+            width.places(bits, 640, &mut places);
+            width.pick(bits, bits & 0x0f0f, chunk, &mut bytes);
+            let count = bits.count_ones() as usize;
+            let words = W::Words::load(&std::array::from_fn(|word| !0 << word | bits));
+            let (one, other, mut carry) = (words & !words.behind(words), words | words.behind(!words), 1);
+            let sum = (one.sum(other, &mut carry) & words).words();
+            let classes = width.classes(chunk);
+            (classes, bits, width.parity(bits), places[..count].to_vec(), bytes[..count].to_vec(), sum)
+        }
+    }
+
+    #[test]
+    fn every_level_says_of_classes_and_words_what_the_plain_one_does() {
+        for level in Level::ALL.into_iter().filter(|level| level.is_here()) {
+            for byte in (0..=255).step_by(if cfg!(miri) { 41 } else { 1 }) {
+                for step in 1..20_usize {
+                    let chunk = std::array::from_fn(|at| if at % step == 0 { byte } else { (at * 37 + step) as u8 });
+                    let found = level.run(More(chunk));
+                    assert_eq!(found, Level::Portable.run(More(chunk)), "{level:?} {byte} {step}");
                 }
             }
         }

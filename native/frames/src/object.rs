@@ -65,6 +65,18 @@ enum Whose {
     Nobody,
 }
 
+impl Pair {
+    #[inline(always)]
+    fn set(&mut self, whose: Whose, span: Span, keys: Keys<'_>) {
+        if whose == Whose::User || keys.is_shared {
+            self.uid = Some(span);
+        }
+        if whose == Whose::Time || keys.is_shared {
+            self.ts = Some(span);
+        }
+    }
+}
+
 /// The place behind white space.
 #[inline(always)]
 pub fn space<K: Kind>(text: &[u8], mut at: usize) -> usize {
@@ -100,12 +112,7 @@ pub fn object<K: Kind>(
         } else {
             let span = wanted::<K>(text, marks, start, nesting)?;
             end = span.end;
-            if whose == Whose::User || keys.is_shared {
-                found.uid = Some(span);
-            }
-            if whose == Whose::Time || keys.is_shared {
-                found.ts = Some(span);
-            }
+            found.set(whose, span, keys);
         }
         at = space::<K>(text, end);
         match text[at] {
@@ -114,6 +121,27 @@ pub fn object<K: Kind>(
             _ => return Err(at),
         }
     }
+}
+
+/// What an object that is known to be sound has under the keys, when the opening quotes are known of those of its keys
+/// that may be these.
+#[inline(always)]
+pub fn pair_of(
+    text: &[u8],
+    marks: &[Marks],
+    members: impl Iterator<Item = usize>,
+    keys: Keys<'_>,
+    nesting: &mut Nesting,
+) -> Result<Pair, Bad> {
+    let mut found = Pair::default();
+    for place in members {
+        let (whose, behind) = key(text, marks, place + 1, keys)?;
+        if whose != Whose::Nobody {
+            let start = colon::<Line>(text, behind)?;
+            found.set(whose, wanted::<Line>(text, marks, start, nesting)?, keys);
+        }
+    }
+    Ok(found)
 }
 
 #[inline(always)]

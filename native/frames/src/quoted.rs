@@ -16,7 +16,7 @@ use crate::masks::{CHUNK, Width};
 const EVEN: u64 = 0x5555_5555_5555_5555;
 
 /// How many bytes may be looked at behind the end of a text; there must be so many of any value.
-pub const PADDING: usize = CHUNK;
+pub const PADDING: usize = CHUNK + 2;
 
 /// The place, at most at the end of the line, where a line turned out to be no JSON.
 pub type Bad = usize;
@@ -28,6 +28,13 @@ pub struct Marks {
     stop: u64,
     /// Backslashes, and what is not ASCII.
     fancy: u64,
+}
+
+impl Marks {
+    #[inline(always)]
+    pub fn new(stop: u64, fancy: u64) -> Self {
+        Self { stop, fancy }
+    }
 }
 
 /// Where a string ends.
@@ -58,7 +65,7 @@ pub fn mark<W: Width>(width: W, text: &[u8], end: usize, marks: &mut Vec<Marks>)
 
 /// The bytes behind runs of an odd number of backslashes; `carried` is 1 when the chunk before ended with such a run.
 #[inline(always)]
-fn behind_odd_runs(backslash: u64, carried: &mut u64) -> u64 {
+pub fn behind_odd_runs(backslash: u64, carried: &mut u64) -> u64 {
     // What stands behind the last run of the chunk before begins no run of its own.
     let runs = backslash & !*carried;
     let first = *carried & !backslash;
@@ -96,6 +103,20 @@ pub fn string(text: &[u8], marks: &[Marks], start: usize) -> Result<Quoted, Bad>
         }
         fancy |= fancy_here;
         at += CHUNK;
+    }
+}
+
+/// Codes of a text, in their order.
+#[derive(Default)]
+pub struct Codes {
+    pair: usize,
+}
+
+impl Codes {
+    /// Whether the next of them is in order.
+    #[inline(always)]
+    pub fn is_next(&mut self, text: &[u8], place: usize) -> bool {
+        is_code(text, place, &mut self.pair)
     }
 }
 

@@ -75,3 +75,40 @@ pub fn eight_digits(text: [u8; 8]) -> Option<u64> {
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
+
+/// Whether a byte may stand behind a scalar.
+const ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut number = 0;
+    while number < 7 {
+        ends[b",]} \t\r\n"[number] as usize] = true;
+        number += 1;
+    }
+    ends
+};
+
+/// Literals by two bits of their first byte: their text, its bits, its length.
+const LITERALS: [(u64, u64, usize); 4] = [
+    (u64::from_le_bytes(*b"false\0\0\0"), 0x00ff_ffff_ffff, 5),
+    (u64::from_le_bytes(*b"null\0\0\0\0"), 0xffff_ffff, 4),
+    (u64::from_le_bytes(*b"true\0\0\0\0"), 0xffff_ffff, 4),
+    (1, 0, 1),
+];
+
+/// Whether a boolean or null stands here, and the end of a value behind it.
+#[inline(always)]
+pub fn is_literal(text: &[u8], at: usize) -> bool {
+    let word = u64::from_le_bytes(*text[at..].first_chunk().expect("text is padded"));
+    let (literal, mask, length) = LITERALS[(word >> 3 & 3) as usize];
+    word & mask == literal && ENDS[usize::from(text[at + length])]
+}
+
+/// Whether an exponent stands here, behind a digit, and the end of a value behind it.
+#[inline(never)]
+pub fn is_exponent(text: &[u8], at: usize) -> bool {
+    if !matches!(text[at], b'e' | b'E') || at == 0 || !text[at - 1].is_ascii_digit() {
+        return false;
+    }
+    let start = at + 1 + usize::from(matches!(text[at + 1], b'+' | b'-'));
+    digits(text, start).is_ok_and(|end| ENDS[usize::from(text[end])])
+}

@@ -241,3 +241,26 @@ fn nesting_has_no_limit() {
         }
     }
 }
+
+#[test]
+fn blanks_behind_the_last_line_are_passed_over_once() {
+    let mut scanners = scanners();
+    for length in [0, 1, 63, 64, 65, 66, 67, 127, 128, 129, 10_000, 100_000] {
+        let block = [&br#"{"uid":"ann","ts":7}"#[..], b"\n", &b" ".repeat(length)].concat();
+        for scanner in &mut scanners {
+            agree::lines(std::slice::from_mut(scanner), &block);
+        }
+    }
+}
+
+#[test]
+fn keys_with_escapes_are_keys_wherever_they_begin() {
+    let mut scanners = scanners();
+    for length in 0..200 {
+        for key in [r"\u0075id", r"u\u0069d", r"ui\u0064", r"\\uid", r"uid\n"] {
+            let line = format!(r#"{{"x":"{}","{key}":"ann","y":{{"{key}":1}},"ts":7}}"#, "a".repeat(length));
+            agree::lines(&mut scanners, line.repeat(3).as_bytes());
+            agree::lines(&mut scanners, [&line[..], &line[..]].join("\n").as_bytes());
+        }
+    }
+}

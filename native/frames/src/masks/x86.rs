@@ -3,30 +3,28 @@
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)] // bytes and masks, which the instructions take as signed
 #![allow(clippy::cast_ptr_alignment)] // loads need none
 
-use super::{CHUNK, Masks, Task, Width};
+use super::{CHUNK, Masks, Task, Width, words::Plain};
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8,
+    __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8,
     _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
     _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
-    _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512,
-    _mm512_movepi8_mask, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_srli_epi16, _mm512_test_epi8_mask,
 };
 
 const LAST_CONTROL: i8 = 0x1f;
 
 /// `"\/bfnrt` by their halves: a byte is one of them when the entries of its low and its high four bits share a
 /// bit. Bits: 1 for 2x, 2 for 5x, 4 for 6x, 8 for 7x. A byte from 80 on finds 0 in the low table.
-const LOW: [u8; 16] = [0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1];
-const HIGH: [u8; 16] = [0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+pub(super) const LOW: [u8; 16] = [0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1];
+pub(super) const HIGH: [u8; 16] = [0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// SAFETY: to be called where AVX2, BMI, LZCNT and POPCNT are.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "pclmulqdq,avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub fn with_avx2<T: Task>(task: T) -> T::Output {
     task.run(Avx2(()))
 }
 
 /// SAFETY: to be called where AVX-512 F and BW, BMI, LZCNT and POPCNT are.
-#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,pclmulqdq,avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub fn with_avx512<T: Task>(task: T) -> T::Output {
     task.run(Avx512(()))
 }
@@ -42,6 +40,8 @@ pub struct Avx2(());
 pub struct Avx512(());
 
 impl Width for Sse2 {
+    type Words = Plain;
+
     #[inline(always)]
     fn masks(self, chunk: &[u8; CHUNK]) -> Masks {
         let mut masks = Masks { quote: 0, backslash: 0, control: 0, high: 0 };
@@ -68,6 +68,8 @@ impl Width for Sse2 {
 }
 
 impl Width for Avx2 {
+    type Words = Plain;
+
     #[inline(always)]
     fn masks(self, chunk: &[u8; CHUNK]) -> Masks {
         let mut masks = Masks { quote: 0, backslash: 0, control: 0, high: 0 };
@@ -109,34 +111,5 @@ impl Width for Avx2 {
             simple |= u64::from(!others as u32) << (number * 32);
         }
         simple
-    }
-}
-
-impl Width for Avx512 {
-    #[inline(always)]
-    fn masks(self, chunk: &[u8; CHUNK]) -> Masks {
-        // SAFETY: there is a value of Avx512, so the machine has it; the load reads the 64 bytes of the chunk.
-        unsafe {
-            let bytes = _mm512_loadu_si512(chunk.as_ptr().cast::<__m512i>());
-            Masks {
-                quote: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'"' as i8)),
-                backslash: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\\' as i8)),
-                control: _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(b' ' as i8)),
-                high: _mm512_movepi8_mask(bytes),
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn simple(self, chunk: &[u8; CHUNK], _among: u64) -> u64 {
-        // SAFETY: there is a value of Avx512, so the machine has it; the loads read the 64 bytes of the chunk and
-        // the 16 of each table.
-        unsafe {
-            let bytes = _mm512_loadu_si512(chunk.as_ptr().cast::<__m512i>());
-            let low = _mm512_broadcast_i32x4(_mm_loadu_si128(LOW.as_ptr().cast::<__m128i>()));
-            let high = _mm512_broadcast_i32x4(_mm_loadu_si128(HIGH.as_ptr().cast::<__m128i>()));
-            let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), _mm512_set1_epi8(0x0f));
-            _mm512_test_epi8_mask(_mm512_shuffle_epi8(low, bytes), _mm512_shuffle_epi8(high, upper))
-        }
     }
 }
