@@ -13,7 +13,7 @@ RUST   := $(shell found=$$(cargo --version 2>/dev/null | cut -d' ' -f2); test -n
 CLIPPY := $(if $(RUST),$(shell cargo clippy --version 2>/dev/null))
 CARGO  := CARGO_TARGET_DIR=$(CURDIR)/native/target cargo
 CRATE  := $(wildcard native/Cargo.toml native/pyproject.toml native/src/*.rs native/frames/Cargo.toml \
-            native/frames/src/*.rs native/frames/src/*/*.rs native/records/Cargo.toml native/records/src/*.rs native/python/millstream_native/*.py*)
+            native/frames/src/*.rs native/frames/src/*/*.rs native/counting/Cargo.toml native/counting/src/*.rs native/records/Cargo.toml native/records/src/*.rs native/python/millstream_native/*.py*)
 
 .PHONY: run test test-fast soak check format coverage bench docs native clean
 

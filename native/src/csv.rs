@@ -9,14 +9,19 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 /// What is kept of the room of a call.
-const KEPT_BYTES: usize = 8 << 20;
+const KEPT_BYTES: usize = 2 << 20;
+
+/// How many rooms are kept: as many as threads render at once, within reason.
+const KEPT_ROOMS: usize = 4;
+
+/// Rooms of calls before: fresh memory for each would be mapped and unmapped again and again. They are shared by all
+/// renderers, because a process keeps one for each of many files, and most of them rest.
+static ROOMS: Mutex<Vec<Room>> = Mutex::new(Vec::new());
 
 /// Renders the chunks of one file. Threads may share it.
 #[pyclass(frozen, name = "CsvRenderer", module = "millstream_native")]
 pub struct PyCsvRenderer {
     renderer: CsvRenderer,
-    /// Room of the call before. Fresh memory for each would be mapped and unmapped again and again.
-    room: Mutex<Room>,
 }
 
 #[pymethods]
@@ -37,7 +42,7 @@ impl PyCsvRenderer {
             return Err(PyValueError::new_err("quote: expected another character than the delimiter"));
         }
         let renderer = CsvRenderer::new(&names, delimiter, quote, prefix, max_record_bytes);
-        Ok(Self { renderer, room: Mutex::default() })
+        Ok(Self { renderer })
     }
 
     /// Blocks of lines and how many lines each has; None if anything in the chunk is odd.
@@ -50,16 +55,22 @@ impl PyCsvRenderer {
     ) -> Option<Vec<(Py<PyBytes>, usize)>> {
         let mut made = Vec::new();
         let done = py.detach(|| {
-            let mut room = self.room.lock().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default();
+            let mut room = ROOMS.lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default();
             let take = |lines: &[u8], blocks: &[Block]| Python::attach(|py| made.extend(taken(py, lines, blocks)));
             let done = self.renderer.render(&data, Planned { first_record, records }, &mut room, take);
             room.shrink(KEPT_BYTES);
-            if let Ok(mut kept) = self.room.try_lock() {
-                *kept = room;
-            }
+            keep(room);
             done
         });
         done.map(|()| made)
+    }
+}
+
+fn keep(room: Room) {
+    if let Ok(mut kept) = ROOMS.lock()
+        && kept.len() < KEPT_ROOMS
+    {
+        kept.push(room);
     }
 }
 

@@ -1,4 +1,5 @@
-//! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile. (Chunks of a CSV: `csv`.)
+//! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile. (Chunks of a CSV: `csv`;
+//! runs of blocks: `counting`.)
 //!
 //! Theory of operation: input is only ever taken as `bytes`, which nobody can change or free while it is read without
 //! the interpreter's lock. Columns come back as `bytes` of 64-bit integers in the machine's order, which numpy reads
@@ -6,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+mod counting;
 mod csv;
 
 use std::fs::File;
@@ -13,7 +15,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use millstream_frames::{Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner, scan_range};
+use millstream_frames::{
+    Block, Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner, Stretch, scan_range,
+};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -25,11 +29,10 @@ type RejectRow = (usize, usize, usize, usize, &'static str);
 /// End among all frames, lowest, highest, lines, newlines, end among all rejects.
 type BlockRow = (usize, i64, i64, usize, usize, usize);
 
-/// A block of a file: its first byte, and what `BlockRow` says.
-type FileBlockRow = (u64, usize, i64, i64, usize, usize, usize);
-
+/// Times, users, what `BlockRow` says of each block as a column, rejects with their lines, whether nothing follows.
+/// Rejects start at a byte of the file.
 type ScannedRange<'py> =
-    (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<FileBlockRow>, Vec<(RejectRow, Bound<'py, PyBytes>)>, bool);
+    (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<(RejectRow, Bound<'py, PyBytes>)>, bool);
 
 type Scanned<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<BlockRow>, Vec<RejectRow>);
 
@@ -107,14 +110,10 @@ impl PyScanner {
             Ok::<_, PyErr>(stretch.map(|stretch| (stretch, columns)))
         })?;
         let Some((stretch, mut columns)) = found else { return Ok(None) };
-        let blocks = stretch.blocks.iter().map(|block| {
-            let Facts { lines, newlines, lowest, highest } = block.facts;
-            (block.start, block.frames, lowest, highest, lines, newlines, block.rejects)
-        });
-        let rejects = columns.rejects.iter().map(reject_row);
-        let rejects = rejects.zip(stretch.lines.iter().map(|line| PyBytes::new(py, line)));
+        let blocks: Vec<i64> = stretch.blocks.iter().flat_map(numbers).collect();
+        let rejects = rejects_of(&stretch, &columns).zip(stretch.lines.iter().map(|line| PyBytes::new(py, line)));
         let (times, users) = (column(py, &columns.times), column(py, &columns.users));
-        let scanned = (times, users, blocks.collect(), rejects.collect(), stretch.is_last);
+        let scanned = (times, users, column(py, &blocks), rejects.collect(), stretch.is_last);
         columns.shrink();
         if let Ok(mut room) = self.room.try_lock() {
             *room = columns;
@@ -191,6 +190,27 @@ fn row(facts: Facts, columns: &Columns) -> BlockRow {
     (columns.times.len(), lowest, highest, lines, newlines, columns.rejects.len())
 }
 
+/// A row of the column of blocks.
+fn numbers(block: &Block) -> [i64; 6] {
+    let Facts { lines, newlines, lowest, highest } = block.facts;
+    let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    [count(block.frames), lowest, highest, count(lines), count(newlines), count(block.rejects)]
+}
+
+/// The rejects of a stretch, each with the byte of the file at which it starts.
+fn rejects_of(stretch: &Stretch, columns: &Columns) -> impl Iterator<Item = RejectRow> {
+    let mut blocks = stretch.blocks.iter();
+    let mut block = blocks.next();
+    columns.rejects.iter().enumerate().map(move |(number, reject)| {
+        while block.is_some_and(|block| block.rejects <= number) {
+            block = blocks.next();
+        }
+        let first = block.map_or(0, |block| usize::try_from(block.start).unwrap_or(usize::MAX));
+        let (index, newlines, start, length, reason) = reject_row(reject);
+        (index, newlines, first + start, length, reason)
+    })
+}
+
 fn reject_row(reject: &Reject) -> RejectRow {
     let reason = match reject.reason {
         Reason::Malformed => "malformed",
@@ -211,6 +231,8 @@ mod _native {
 
     #[pymodule_export]
     use super::PyScanner;
+    #[pymodule_export]
+    use super::counting::PyBlockClock;
     #[pymodule_export]
     use super::csv::PyCsvRenderer;
 

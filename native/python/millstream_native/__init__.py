@@ -1,5 +1,5 @@
-"""The compiled part of Millstream: its frame scanner, and its renderer of CSV; the rules are in Millstream itself."""
+"""The compiled part of Millstream: scanner of frames, clock of blocks, renderer of CSV; the rules are in Millstream."""
 
-from millstream_native._native import LEVELS, VERSION, CsvRenderer, Scanner
+from millstream_native._native import LEVELS, VERSION, BlockClock, CsvRenderer, Scanner
 
-__all__ = ["LEVELS", "VERSION", "CsvRenderer", "Scanner"]
+__all__ = ["LEVELS", "VERSION", "BlockClock", "CsvRenderer", "Scanner"]

@@ -9,8 +9,9 @@ RejectRow: TypeAlias = tuple[int, int, int, int, str]
 BlockRow: TypeAlias = tuple[int, int, int, int, int, int]
 Scanned: TypeAlias = tuple[bytes, bytes, list[BlockRow], list[RejectRow]]
 
-FileBlockRow: TypeAlias = tuple[int, int, int, int, int, int, int]
-ScannedRange: TypeAlias = tuple[bytes, bytes, list[FileBlockRow], list[tuple[RejectRow, bytes]], bool]
+ScannedRange: TypeAlias = tuple[bytes, bytes, bytes, list[tuple[RejectRow, bytes]], bool]
+
+Run: TypeAlias = tuple[int, int, int, int, list[int], int | None, int | None, bytes, bytes]
 
 @final
 class Scanner:
@@ -22,6 +23,35 @@ class Scanner:
         self, path: str, *, device: int, inode: int, size_bytes: int, first: int, count: int
     ) -> ScannedRange | None: ...
     def scan_values(self, values: Sequence[bytes | None]) -> Scanned: ...
+
+@final
+class BlockClock:
+    def __new__(
+        cls,
+        *,
+        lateness_s: int,
+        ahead_s: int,
+        near_s: int,
+        ring: int,
+        kth: int,
+        least: int,
+        earliest_s: int,
+        grace_s: int,
+    ) -> BlockClock: ...
+    def pass_blocks(
+        self,
+        times: bytes,
+        rows: bytes,
+        *,
+        first: int,
+        ring: Sequence[int],
+        live: int | None,
+        judging: int | None,
+        latest_s: int,
+        patience: int,
+        waiting_s: int,
+        until_s: int,
+    ) -> Run | None: ...
 
 @final
 class CsvRenderer:

@@ -16,7 +16,7 @@ pub const BLOCK_RECORDS: usize = 1000;
 
 /// How much is written before it is taken away: so much that asking for the interpreter's lock costs nothing beside it,
 /// and so little that the whole of a large chunk is never held twice.
-const STRETCH_BYTES: usize = 4 << 20;
+const STRETCH_BYTES: usize = 1 << 20;
 
 /// What a chunk must hold.
 #[derive(Clone, Copy)]

@@ -119,6 +119,18 @@ def test_a_large_set_that_grows_in_small_steps_is_settled_in_between():
     assert users.estimate().users == len(set(array.tolist()))
 
 
+def test_a_set_that_may_become_large_lets_more_users_wait():
+    """An eighth of what it may hold, and no more; all are counted, repetitions once."""
+    users, array = UserSet(4_194_304), many(600_000, seed=2)
+    most = 0
+    for part in np.array_split(array, 60):
+        users.add(part)
+        most = max(most, users._waiting_count)
+
+    assert 65_536 < most <= 524_288
+    assert users.estimate().users == len(set(array.tolist()))
+
+
 def test_a_large_union_is_the_same_in_any_order():
     """With a full-sized sketch, too: 300,000 users by arrays, by portions and by merged sets, to the same bytes."""
     array = many(300_000, seed=2)

@@ -20,6 +20,7 @@ from millstream.counting.admission.clock import LATEST_S, RING_LIMIT, ClockSetti
 from millstream.counting.admission.credible import credible
 from millstream.counting.admission.judging import by_minute, judge
 from millstream.counting.admission.note import State, Terms, read, write
+from millstream.counting.admission.passing import BlockClock, Columns, Passed, late_deltas
 from millstream.counting.admission.pending import Arrivals, Pending, Positions, Waiting, as_arrivals
 from millstream.counting.model import MINUTE_S, Delta, Times, Users
 from millstream.counting.windows.calendar import Calendar
@@ -145,6 +146,45 @@ class Admission:
         self._arrived += frames
         self._block = self._arrived
         return True
+
+    def pass_blocks(
+        self, clock: BlockClock, columns: Columns, *, first: int, upper_s: int, until_s: int
+    ) -> Passed | None:
+        """Admit whole blocks from number `first` on, up to one that must be given to `admit`; None if the first must.
+
+        `clock` has these settings and this grace. The run ends with the block that takes the watermark to `until_s`.
+        All frames of the run count, those in time in every window; for those that are late see `judge_late`.
+        """
+        settings, pending = self._settings, self._pending
+        passed = clock.pass_blocks(
+            columns,
+            first=first,
+            ring=self._clock.ring,
+            live=self._clock.live,
+            judging=self._clock.judging,
+            latest_s=min(upper_s + settings.skew_s, LATEST_S),
+            patience=pending.oldest - self._block + settings.pending_frames,
+            waiting_s=pending.earliest,
+            until_s=until_s,
+        )
+        if passed is not None:
+            self._clock = EventClock(settings, ring=passed.ring, live=passed.live, judging=passed.judging)
+            self._arrived += passed.frames
+            self._block = self._arrived
+        return passed
+
+    def judge_late(self, times: Times, users: Users, *, watermarks: Times) -> Admitted:
+        """What becomes of the late frames of a run, each judged by the watermark before its block."""
+        terms = self._terms
+        deltas = late_deltas(times, users, watermarks, grace_s=terms.grace_s, calendar=terms.calendar)
+        return Admitted(
+            judged=tuple(deltas),
+            in_time=(_NO_TIMES, _NO_USERS),
+            released=(),
+            quarantined=_NO_TIMES,
+            dropped=_NO_TIMES,
+            late=len(times),
+        )
 
     def settle(self, *, ended: bool = True) -> Admitted:
         """Decide about the frames that wait, because no others are coming: at the end, or (not `ended`) for the moment.

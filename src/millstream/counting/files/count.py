@@ -19,6 +19,7 @@ from millstream.counting.files.fold import Fold, Supply
 from millstream.counting.files.output import Letters, LineSink
 from millstream.counting.files.part import Part, PartMark
 from millstream.counting.files.rules import CountProgress, CountReport, CountRules, Ending, Watcher
+from millstream.counting.files.stride import ClockScanner
 from millstream.counting.files.tally import USERS_LIMIT, Tally
 from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.model import Totals
@@ -94,6 +95,9 @@ class FileCount:
             mark=before.tally if before else None,
         )
         self._frames_before = self._tally.counts.frames
+        self._block_clock = (
+            scanner.block_clock(rules.clock, grace_s=rules.grace_s) if isinstance(scanner, ClockScanner) else None
+        )
         marks = {mark.path: mark for mark in before.parts} if before else {}
         self._parts = [self._part(file, marks.get(file.path)) for file in files]
         self._over = {path for path, mark in marks.items() if mark.is_over}
@@ -139,15 +143,17 @@ class FileCount:
             letters=self._letters,
             scanner=self._scanner,
             pending_frames=self._rules.clock.pending_frames,
+            block_clock=self._block_clock,
             mark=mark,
         )
 
     # --- between two blocks -----------------------------------------------------------------------------------------
 
-    def _between(self) -> bool:
-        self._blocks += 1
-        if self._ending is None and self._blocks % LOOK_EVERY_BLOCKS:
+    def _between(self, blocks: int) -> bool:
+        self._blocks += blocks
+        if self._ending is None and self._blocks < LOOK_EVERY_BLOCKS:
             return False
+        self._blocks = 0
         if self._ending is None and self._is_stopped():
             self._ending = Ending.STOPPED
         now = time.monotonic()

@@ -4,6 +4,9 @@ Theory of operation: it is always the next block of the file whose watermark is 
 one whose path sorts first), and a file of which nothing is known yet comes before all others. So event time goes on in
 all files together, windows close when the last of them has passed, and neither the order of the files nor who reads
 them makes a difference. A file that begins late is not touched between its first block and its turn.
+
+Where a scanner brings a clock that passes runs of blocks, a run goes no further than to where a window may close or
+another file has its turn, and what looks at things between two blocks looks between two runs.
 """
 
 from bisect import insort
@@ -47,9 +50,9 @@ class Fold:
         supply: Supply,
         tally: Tally,
         upper_s: int,
-        between: Callable[[], bool],
+        between: Callable[[int], bool],
     ) -> None:
-        """`between` is called between two blocks; when it answers true, `run` returns."""
+        """`between` is told how many blocks were folded since its last call; when it answers true, `run` returns."""
         self._supply = supply
         self._tally = tally
         self._upper_s = upper_s
@@ -81,13 +84,13 @@ class Fold:
         reach, between = self._tally.reach, self._between
         last = stride.first + len(stride.blocks)
         while part.block < last:
-            part.fold(stride, part.block - stride.first, upper_s=self._upper_s)
+            blocks = self._advance(part, stride, after)
             key = _key(part)
             known = key if after is None or key < after[0] else after[0]
             if known != NOT_KNOWN:
                 reach(known)
             is_behind = after is not None and (key, part.path) > after
-            wants_pause = between()
+            wants_pause = between(blocks)
             if is_behind or wants_pause:
                 self._move(part, key)
                 return wants_pause
@@ -96,6 +99,18 @@ class Fold:
             del self._order[0]
             part.settle()
         return False
+
+    def _advance(self, part: Part, stride: Stride, after: tuple[int, str] | None) -> int:
+        """Fold the next block of a stride, or a run of them; how many. `after` is the key and path of the next file."""
+        until_s = self._tally.next_stop
+        if until_s is not None and part.passes_runs:
+            if after is not None:
+                until_s = min(until_s, after[0] if part.path > after[1] else after[0] + 1)
+            blocks = part.fold_run(stride, upper_s=self._upper_s, until_s=until_s)
+            if blocks:
+                return blocks
+        part.fold(stride, part.block - stride.first, upper_s=self._upper_s)
+        return 1
 
     def _move(self, part: Part, key: int) -> None:
         """Put the first file where it belongs now."""

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from millstream.counting.admission.admission import Admission, Admitted
+from millstream.counting.admission.passing import BlockClock, Columns, Passed
 from millstream.counting.admission.pending import Positions
 from millstream.counting.files.output import Letters
 from millstream.counting.files.recall import Owed, recall
@@ -59,8 +60,10 @@ class Part:
         letters: Letters,
         scanner: FrameScanner,
         pending_frames: int,
+        block_clock: BlockClock | None = None,
         mark: PartMark | None = None,
     ) -> None:
+        """`block_clock` passes runs of blocks; None does without it."""
         self.file = file
         self.path = file.path
         self.block = mark.block if mark else 0
@@ -72,6 +75,8 @@ class Part:
         self._letters = letters
         self._scanner = scanner
         self._pending_frames = pending_frames
+        self._block_clock = block_clock
+        self._columns: tuple[Stride, Columns] | None = None
         self._newlines = mark.newlines if mark else 0
         self._arrived = mark.arrived if mark else 0
         self._owed: list[Owed] = list(mark.owed) if mark else []
@@ -86,6 +91,11 @@ class Part:
     def read_bytes(self) -> int:
         """How far into the file, as it is stored, reading went."""
         return self._read_bytes if self.stride is None else self.stride.read_bytes
+
+    @property
+    def passes_runs(self) -> bool:
+        """Whether `fold_run` may fold anything."""
+        return self._block_clock is not None and self._admission.watermark is not None
 
     @property
     def wants_stride(self) -> bool:
@@ -112,7 +122,7 @@ class Part:
     def fold(self, stride: Stride, index: int, *, upper_s: int) -> None:
         """Count the block at `index` of a stride; `upper_s` as in Admission."""
         facts = stride.blocks[index]
-        start = stride.blocks[index - 1].end if index else 0
+        start = stride.blocks.start(index)
         frames = facts.end - start
         counts = self._tally.counts
         lost_before = counts.lost
@@ -133,6 +143,26 @@ class Part:
         self._newlines += facts.newlines
         self._arrived += frames
 
+    def fold_run(self, stride: Stride, *, upper_s: int, until_s: int) -> int:
+        """Count the next blocks of a stride, up to one that `fold` must count; how many.
+
+        The last one is the one that takes the watermark to `until_s`, if one does. Ends as `fold` would, one by one.
+        """
+        if self._block_clock is None:
+            return 0
+        first = self.block - stride.first
+        passed = self._admission.pass_blocks(
+            self._block_clock, self._columns_of(stride), first=first, upper_s=upper_s, until_s=until_s
+        )
+        if passed is None:
+            return 0
+        self._tally.counts.frames += passed.lines
+        self._count_run(stride, passed, start=stride.blocks.start(first))
+        self.block += passed.blocks
+        self._newlines += passed.newlines
+        self._arrived += passed.frames
+        return passed.blocks
+
     def settle(self) -> None:
         """The file is over: decide about what waits, and send the copies that are owed."""
         lost_before = self._tally.counts.lost
@@ -140,7 +170,7 @@ class Part:
         self._tally.watch(lost_before)
         self.send_owed()
         self._read_bytes = self.file.size_bytes
-        self.stride = None
+        self.stride = self._columns = None
 
     def refuse(self, refused: tuple[Refused, ...]) -> None:
         """Count lines that are no frames, and keep copies."""
@@ -168,6 +198,23 @@ class Part:
                     raw=line.raw,
                 )
         self._owed = []
+
+    def _columns_of(self, stride: Stride) -> Columns:
+        """What a block clock looks at; kept, as a stride often takes several runs."""
+        if self._columns is None or self._columns[0] is not stride:
+            self._columns = (stride, Columns(stride.times.tobytes(), stride.blocks.rows.tobytes()))
+        return self._columns[1]
+
+    def _count_run(self, stride: Stride, passed: Passed, *, start: int) -> None:
+        """Count the frames of a run, from `start` of the columns on."""
+        times, users, late = stride.times, stride.users, passed.late
+        end = start + passed.frames
+        for place in (*late.tolist(), end):
+            if place > start:
+                self._tally.take_plain(times, users, start=start, end=place)
+            start = place + 1
+        if len(late):
+            self._tally.take(self._admission.judge_late(times[late], users[late], watermarks=passed.watermarks))
 
     def _take_apart(self, stride: Stride, start: int, facts: BlockFacts, *, upper_s: int) -> None:
         """Judge a block frame by frame."""

@@ -119,6 +119,11 @@ class Tally:
         """Up to where event time was known when windows were last looked at."""
         return self._watermark
 
+    @property
+    def next_stop(self) -> int | None:
+        """The watermark at which windows are to be looked at next, None before the first time."""
+        return self._next_stop
+
     def mark(self) -> TallyMark:
         """What `mark` of the constructor takes; windows and users are to be kept beside it, after this call."""
         self.flush()

@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from millstream.counting.model import Frames, Reject, Times, Users
+
+BLOCK_NUMBERS = 6
+"""Numbers in a row about a block."""
 
 _NEWLINE = ord("\n")
 _NO_TIMES = np.empty(0, np.int64)
@@ -47,13 +51,13 @@ class ScannedBlocks:
 class Ranged:
     """Scanned blocks of a file.
 
-    A block is its first byte, the end of its frames in the columns, lowest and highest time, lines, newlines and the
-    end of its rejects.
+    A row of `blocks` is one of them: the end of its frames in the columns, lowest and highest time, lines, newlines and
+    the end of its rejects. Each of those starts at a byte of the file.
     """
 
     times: Times
     users: Users
-    blocks: list[tuple[int, int, int, int, int, int, int]]
+    blocks: NDArray[np.int64]
     rejects: tuple[Reject, ...]
     newlines_before: list[int]
     is_last: bool

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from millstream.counting.frames.scanner import FrameScanner
 
 PACKAGE = "millstream_native"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """Of the package, as in `native/Cargo.toml`."""
 
 

@@ -9,9 +9,12 @@ about its whole block, and `disagreements` counts it.
 from collections.abc import Sequence
 
 import numpy as np
-from millstream_native import Scanner
+from millstream_native import BlockClock, Scanner
 
-from millstream.counting.frames.blocks import BlockFrames, Ranged, ScannedBlocks, one_by_one
+from millstream.counting.admission.clock import ClockSettings
+from millstream.counting.admission.passing import Columns, Passed
+from millstream.counting.admission.pending import NEVER
+from millstream.counting.frames.blocks import BLOCK_NUMBERS, BlockFrames, Ranged, ScannedBlocks, one_by_one
 from millstream.counting.frames.fields import fields_named
 from millstream.counting.frames.judging import Judge, Refused
 from millstream.counting.frames.scanner import RAW_LIMIT_BYTES, PythonScanner
@@ -78,6 +81,7 @@ class NativeScanner:
         """Read `count` blocks of a file from block `first` on, and scan them; without the interpreter's lock.
 
         `identity` are device and inode. None if the file is not as it was, or has lines better read in another way.
+        Rejects start at a byte of the file.
         """
         device, inode = identity
         found = self._scanner.scan_range(
@@ -92,11 +96,16 @@ class NativeScanner:
         return Ranged(
             times=np.frombuffer(times, np.int64),
             users=np.frombuffer(users, np.uint64),
-            blocks=blocks,
+            blocks=np.frombuffer(blocks, np.int64).reshape(-1, BLOCK_NUMBERS),
             rejects=rejects,
             newlines_before=[row[1] for row, _ in rows],
             is_last=is_last,
         )
+
+    @staticmethod
+    def block_clock(settings: ClockSettings, *, grace_s: int) -> "NativeClock":
+        """See ClockScanner."""
+        return NativeClock(settings, grace_s=grace_s)
 
     def _rejects(self, rows: Sequence[_Row], block: bytes) -> tuple[Reject, ...] | None:
         """What is said about the lines of a block that are no frames; None if one of them is one, after all."""
@@ -123,6 +132,53 @@ class NativeScanner:
             return None
         raw = line[:RAW_LIMIT_BYTES] if verdict.reason is Reason.TOO_LONG else line
         return Reject(index=index, start=start, reason=verdict.reason, detail=verdict.detail, raw=raw)
+
+
+class NativeClock:
+    """Passes runs of blocks in compiled code, without the interpreter's lock. Implements BlockClock."""
+
+    def __init__(self, settings: ClockSettings, *, grace_s: int) -> None:
+        self._clock = BlockClock(
+            lateness_s=settings.lateness_s,
+            ahead_s=settings.ahead_s,
+            near_s=settings.near_s,
+            ring=settings.ring,
+            kth=settings.kth,
+            least=settings.least,
+            earliest_s=settings.earliest_s,
+            grace_s=min(grace_s, NEVER),
+        )
+
+    def pass_blocks(
+        self,
+        columns: Columns,
+        *,
+        first: int,
+        ring: Sequence[int],
+        live: int | None,
+        judging: int | None,
+        latest_s: int,
+        patience: int,
+        waiting_s: int,
+        until_s: int,
+    ) -> Passed | None:
+        """See BlockClock."""
+        run = self._clock.pass_blocks(
+            columns.times,
+            columns.rows,
+            first=first,
+            ring=ring,
+            live=live,
+            judging=judging,
+            latest_s=latest_s,
+            patience=patience,
+            waiting_s=waiting_s,
+            until_s=until_s,
+        )
+        if run is None:
+            return None
+        late, watermarks = run[-2:]
+        return Passed(*run[:-2], late=np.frombuffer(late, np.int64), watermarks=np.frombuffer(watermarks, np.int64))
 
 
 def _frames(times: bytes, users: bytes, rejects: tuple[Reject, ...], lines: int) -> Frames:
