@@ -11,6 +11,7 @@ what each takes from the throughput, and not how long one takes.
 """
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,15 +38,21 @@ LARGE_BYTES, SMALL_BYTES = 4_000_000, 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What a turn of a service took: time, seconds of processors, memory, chunks."""
+    """What a turn of a service took: time, seconds of processors by part, memory, chunks."""
 
     wall_s: float
-    own_s: float
+    service_s: float
+    worker_s: float
     servers_s: float
     service_mb: float
     worker_mb: float
     chunks: int
     records: int
+
+    @property
+    def own_s(self) -> float:
+        """Of the service and its worker."""
+        return self.service_s + self.worker_s
 
 
 def run(folder: Path, *, quick: bool) -> dict[str, list[Row]]:
@@ -78,15 +85,17 @@ def _rounds(sites: Sequence[Site], *, rounds: int, jobs: int, chunk: int) -> dic
 
 
 def _turn(site: Site, name: str, *, jobs: int, chunk: int) -> Turn:
-    own_s, servers_s = taken_s(site.own), taken_s(site.servers)
+    before = _taken(site)
     with Peaks(site.own) as peaks:
         began = time.perf_counter()
         ended = site.wait([site.send(name, chunk=chunk) for _ in range(jobs)])
         wall_s = time.perf_counter() - began  # with a question for each job, some milliseconds
+    service_s, worker_s, servers_s = (now - then for now, then in zip(_taken(site), before, strict=True))
     turn = Turn(
         wall_s=wall_s,
-        own_s=taken_s(site.own) - own_s,
-        servers_s=taken_s(site.servers) - servers_s,
+        service_s=service_s,
+        worker_s=worker_s,
+        servers_s=servers_s,
         service_mb=peaks.mb[site.service],
         worker_mb=peaks.mb.get(site.worker or 0, 0.0),
         chunks=sum(job["chunks"]["done"] for job in ended.values()),
@@ -97,6 +106,12 @@ def _turn(site: Site, name: str, *, jobs: int, chunk: int) -> Turn:
             assert sum(1 for _ in file) == job["records_published"], "records are missing"
     ingest_sites.clear(site)
     return turn
+
+
+def _taken(site: Site) -> tuple[float, float, float]:
+    """Processor seconds so far: of the service, of its worker, of the servers that it uses."""
+    workers = () if site.worker is None else (site.worker,)
+    return taken_s((site.service,)), taken_s(workers), taken_s(site.servers)
 
 
 def _throughput(turns: dict[str, list[Turn]]) -> list[Row]:
@@ -111,10 +126,11 @@ def _throughput(turns: dict[str, list[Turn]]) -> list[Row]:
             "of embedded": round(
                 median(base.wall_s / turn.wall_s for base, turn in zip(embedded, mine, strict=True)), 2
             ),
-            "processor s per million rows": _per_million(mine, "own_s"),
-            "of servers": _per_million(mine, "servers_s") if name != "embedded" else "-",
-            "peak MB: service": round(max(turn.service_mb for turn in mine)),
-            "peak MB: worker": round(max(turn.worker_mb for turn in mine)) or "-",
+            "processor s per million rows: service": _per_million(mine, "service_s"),
+            "worker": _per_million(mine, "worker_s") if name != "embedded" else "-",
+            "servers": _per_million(mine, "servers_s") if name != "embedded" else "-",
+            "peak MB (PSS): service": round(max(turn.service_mb for turn in mine)),
+            "of the worker": round(max(turn.worker_mb for turn in mine)) or "-",
             "load": load(),
         }
         for name, mine in turns.items()
@@ -122,7 +138,8 @@ def _throughput(turns: dict[str, list[Turn]]) -> list[Row]:
 
 
 def _per_million(turns: Sequence[Turn], what: str) -> float:
-    return round(1e6 * median(getattr(turn, what) / turn.records for turn in turns), 2)
+    taken: list[float] = [getattr(turn, what) / turn.records for turn in turns]
+    return round(1e6 * median(taken), 2)
 
 
 def _overhead(turns: dict[str, list[Turn]]) -> list[Row]:
@@ -146,3 +163,9 @@ def _overhead(turns: dict[str, list[Turn]]) -> list[Row]:
 def _ms(pairs: Sequence[tuple[Turn, Turn]], what: Callable[[Turn], float]) -> float:
     """The median of what a turn had more than the one of the embedded service, by its chunks."""
     return round(median(1e3 * (what(turn) - what(base)) / turn.chunks for base, turn in pairs), 2)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="tmp") as place:
+        for title, table in run(Path(place), quick="--quick" in sys.argv).items():
+            print(title, *table, sep="\n")

@@ -2,26 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
-from millstream.adapters.sqlite import SqliteLedger
-from millstream.core.ingestion import Accept, ClaimBatch, FileSpec, Queue, ReadIngestion, plan_id
-from millstream.core.model import AttemptResult, Kind, Retry
-from millstream.core.operations import DeclarePipeline, Finish, SetMeta, SetPaused
+from millstream.core.ingestion import ClaimBatch, Queue, ReadIngestion
+from millstream.core.model import AttemptResult, Retry
+from millstream.core.operations import Finish, SetMeta, SetPaused
 from millstream.core.queries import ReadMeta
 from millstream.core.tasks import PIPELINE, Status
 from millstream.errors import BellUnavailableError
 from millstream.ports.bell import Ring
 from millstream.runtime.sweeper import RING, SWEEPER, Sweeper, SweepSettings
-from millstream.testing.clock import ManualClock
+from runtime.ledgerroom import LedgerRoom, play_in
 
 
-class Room:
+class Room(LedgerRoom):
     """A ledger, a clock, and sweepers whose rings are noted."""
 
     def __init__(self) -> None:
-        self.ledger = SqliteLedger(Path(":memory:"))
-        self.clock = ManualClock()
+        super().__init__()
         self.rung: list[str] = []
         self.requested: list[str] = []
         self.trouble: BellUnavailableError | None = None
@@ -47,14 +44,6 @@ class Room:
         """What a queue of requests would do."""
         self.requested.append(message_id)
 
-    async def accept(self, message_id: str = "m1", *, is_queued: bool = True) -> str:
-        """Accept an ingestion; returns the id of its first plan step."""
-        now = self.clock.now()
-        await self.ledger.do(DeclarePipeline(name=PIPELINE, kind=Kind.CHUNK, at=now))
-        spec = FileSpec(message_id=message_id, container="c", name="f.csv", sink="/out")
-        await self.ledger.do(Accept(spec=spec, principal="", at=now, is_queued=is_queued))
-        return plan_id(message_id, seq=0)
-
     async def claim(self, batch_id: str, *, lease_s: float = 30.0) -> int:
         """Claim a batch; returns its fence."""
         now = self.clock.now()
@@ -65,15 +54,7 @@ class Room:
 
 def play(scenario: Callable[[Room], Awaitable[None]]) -> None:
     """Play a scenario in a room of its own."""
-
-    async def bounded() -> None:
-        room = Room()
-        try:
-            await asyncio.wait_for(scenario(room), 30)
-        finally:
-            await room.ledger.close()
-
-    asyncio.run(bounded())
+    play_in(Room, scenario)
 
 
 async def later(room: Room, sweeper: Sweeper, seconds: int) -> None:

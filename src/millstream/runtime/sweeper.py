@@ -47,14 +47,16 @@ log = logging.getLogger("millstream")
 class SweepSettings:
     """`owner` names this process; `pipelines` are those whose retries it waits for.
 
-    It looks every `every_s` seconds, and when the ledger changed, but not more often than `rest_s`. It is on duty for
-    `term_s` at a time.
+    It looks every `every_s` seconds, and when the ledger changed, but not more often than `rest_s`; after looks that
+    came to nothing it rests longer each time, up to `longest_rest_s`, because a busy ledger changes all the time. It is
+    on duty for `term_s` at a time.
     """
 
     owner: str
     pipelines: tuple[str, ...]
     every_s: float = 5.0
     rest_s: float = 0.25
+    longest_rest_s: float = 1.0
     again_s: float = 10.0
     term_s: float = 10.0
 
@@ -95,6 +97,7 @@ class Sweeper:
         self._held_up: dict[str, str] = {}
         self._asked: tuple[str | None] | None = None
         self._is_told = False
+        self._rest_s = settings.rest_s
 
     async def run(self) -> None:
         """Look, until cancelled."""
@@ -116,7 +119,8 @@ class Sweeper:
 
     async def _rest_until(self, when_s: float) -> None:
         now = self._clock.now()
-        await self._clock.sleep_until(now + self._settings.rest_s)
+        await self._clock.sleep_until(min(now + self._rest_s, max(now + self._settings.rest_s, when_s)))
+        self._rest_s = min(self._settings.longest_rest_s, 2 * self._rest_s)
         waits = [
             asyncio.ensure_future(self._rung.wait()),
             asyncio.ensure_future(self._clock.sleep_until(min(when_s, now + self._settings.every_s))),
@@ -134,6 +138,7 @@ class Sweeper:
             return now + self._settings.every_s
         expired = await self._ledger.do(ExpireLeases(at=now))
         if expired:
+            self._rest_s = self._settings.rest_s
             log.warning("%d batches: their workers did not renew the lease in time; others take over", expired)
         try:
             await self._ring_for_ready(now)
@@ -177,6 +182,7 @@ class Sweeper:
         due = [row for row in rows if self._batches[row.batch_id].due_at <= now]
         if not due:
             return
+        self._rest_s = self._settings.rest_s
         await self._ring(rings_of(due))
         for row in due:
             self._defer(self._batches[row.batch_id], now)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from millstream.adapters.temporal.bell import TemporalBell
 from millstream.adapters.temporal.connecting import TemporalServer
-from millstream.adapters.temporal.orders import INGEST_WORKFLOW, RUNG, IngestOrder
+from millstream.adapters.temporal.orders import INGEST_WORKFLOW, RUNG, TURN_S, IngestOrder
 from millstream.core.tasks import PIPELINE, chunk_id, plan_id
 from millstream.ports.bell import Ring, Worked
 
@@ -117,6 +117,14 @@ class Stage:
                     return [each.run_id for each in sorted(found, key=lambda each: each.start_time)]
                 await asyncio.sleep(0.1)
 
+    async def until_told(self, kind: str) -> None:
+        """Wait until the history of the ingestion has an event of a kind."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:  # who waits for results, not for events, would have to be told by the workflow
+                if f"EVENT_TYPE_{kind}" in await self.history():
+                    return
+                await asyncio.sleep(0.1)
+
     async def history(self, run_id: str | None = None, *, name: str = "ingest-m1") -> str:
         """A history as JSON."""
         client = await self.server.connect()
@@ -134,7 +142,7 @@ async def record(address: str, name: str) -> None:
         _keep(f"{name}-ingestion", await stage.history())
         play = stage._play = Play(chunks=40, stubborn=1)
     async with Stage(address, play) as stage:
-        await stage.begin(IngestOrder(message_id="m1", pipeline=PIPELINE, many=5, group=2))
+        await stage.begin(IngestOrder(message_id="m1", pipeline=PIPELINE, many=1, turn_s=TURN_S, crews=True))
         await play.until(lambda: len(play.done) == 41)
         for number, run_id in enumerate((await stage.runs())[:2]):
             _keep(f"{name}-continued-{number}", await stage.history(run_id))

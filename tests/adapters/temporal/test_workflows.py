@@ -39,10 +39,11 @@ def test_a_kept_history_replays(path: Path) -> None:
 
 
 def test_histories_were_kept() -> None:
-    """There are histories of each workflow, and of one that continued as new."""
+    """There are histories of each workflow, of one that continued as new, and of each version."""
     names = {path.stem.partition("-")[2] for path in HISTORIES.glob("*.json")}
 
     assert {"ingestion", "continued-0", "continued-1", "batch"} <= names
+    assert {path.stem.partition("-")[0] for path in HISTORIES.glob("*.json")} >= {"v1", "v2", "v3"}
 
 
 def test_an_ingestion_ends_its_workflow(temporal: Temporal) -> None:
@@ -78,6 +79,62 @@ def test_an_activity_goes_on_with_what_is_ready(temporal: Temporal) -> None:
 
         assert sorted(play.done) == sorted([PLAN, *play.chunks])
         assert events(history, "ACTIVITY_TASK_SCHEDULED") <= 2
+
+    asyncio.run(scenario())
+
+
+def test_an_activity_uses_all_slots(temporal: Temporal) -> None:
+    """One activity has as many batches worked at once as its worker has slots."""
+
+    async def scenario() -> None:
+        play = Play(chunks=8)
+        busy = 0
+        everybody = asyncio.Event()
+        work = play.work
+
+        async def together(ring, claimed):
+            nonlocal busy
+            if ring.batch_id and ring.batch_id != PLAN:
+                busy += 1
+                if busy == 4:
+                    everybody.set()
+                await everybody.wait()
+            return await work(ring, claimed)
+
+        play.work = together
+        async with Stage(temporal.address, play, slots=4) as stage:
+            await stage.bell.ring([ring_for(PLAN)])
+            await asyncio.wait_for((await stage.handle()).result(), 60)
+            history = await stage.history()
+
+        assert sorted(play.done) == sorted([PLAN, *play.chunks])
+        assert events(history, "ACTIVITY_TASK_STARTED") <= 2
+
+    asyncio.run(scenario())
+
+
+def test_a_long_batch_is_not_waited_for(temporal: Temporal) -> None:
+    """An activity ends though a batch of it goes on, so its place is free; the workflow hears when that has ended."""
+
+    async def scenario() -> None:
+        play = Play(chunks=3)
+        gate = asyncio.Event()
+        work = play.work
+
+        async def slow(ring, claimed):
+            if ring.batch_id == play.chunks[0]:
+                await gate.wait()
+            return await work(ring, claimed)
+
+        play.work = slow
+        async with Stage(temporal.address, play, slots=2) as stage:
+            await stage.begin(IngestOrder(message_id="m1", pipeline=PIPELINE, turn_s=0.2, crews=True))
+            await stage.until_told("ACTIVITY_TASK_COMPLETED")
+            assert play.chunks[0] not in play.done
+            gate.set()
+            await asyncio.wait_for((await stage.handle()).result(), 60)
+
+        assert sorted(play.done) == sorted([PLAN, *play.chunks])
 
     asyncio.run(scenario())
 

@@ -21,6 +21,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from millstream.adapters.temporal.activity import Working
 from millstream.adapters.temporal.connecting import TROUBLE, TemporalServer
 from millstream.adapters.temporal.orders import (
+    AT_ONCE,
     BATCH_WORKFLOW,
     INGEST_WORKFLOW,
     RUNG,
@@ -29,10 +30,11 @@ from millstream.adapters.temporal.orders import (
     WorkOrder,
 )
 from millstream.adapters.temporal.workflows import BatchWorkflow, IngestWorkflow
+from millstream.core.tasks import PIPELINE
 from millstream.ports.bell import Ring, Work
 
 ANSWER = timedelta(seconds=10)
-AT_ONCE = 16
+CALLS = 16
 """Calls that are made at once."""
 
 IDS_OF_A_SIGNAL = 200
@@ -75,7 +77,7 @@ class TemporalBell:
     async def ring(self, rings: Sequence[Ring]) -> None:
         """See ports.bell.Bell."""
         calls = [*self._calls_of_ingestions(rings), *self._calls_of_batches(rings)]
-        room = asyncio.Semaphore(AT_ONCE)
+        room = asyncio.Semaphore(CALLS)
 
         async def made(call: Callable[[Client], Awaitable[object]], client: Client) -> None:
             async with room:
@@ -108,17 +110,18 @@ class TemporalBell:
         """See ports.bell.Bell."""
         stop = stop or asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            working = Working(work, slots=slots, group=group, now=self._now, ring=self.ring, stop=stop)
-            await self._serve(working, slots, stop)
+            at_once = min(AT_ONCE, slots) if self._pipeline == PIPELINE else slots
+            working = Working(work, slots=slots, at_once=at_once, group=group, now=self._now, ring=self.ring, stop=stop)
+            await self._serve(working, at_once, stop)
 
     # --- workers ------------------------------------------------------------------------------------------------
 
-    async def _serve(self, working: Working, slots: int, stop: asyncio.Event) -> None:
+    async def _serve(self, working: Working, at_once: int, stop: asyncio.Event) -> None:
         """Keep a worker at the server until `stop`, one after the other if need be."""
         pause_s, is_told = FIRST_PAUSE_S, False
         while not stop.is_set():
             try:
-                worker = self._worker(await self._connected(), working, slots)
+                worker = self._worker(await self._connected(), working, at_once)
                 if is_told:
                     log.warning("dispatcher: %s is there again", self.address)
                 pause_s, is_told = FIRST_PAUSE_S, False
@@ -131,14 +134,14 @@ class TemporalBell:
                 await _first_of(stop.wait(), asyncio.sleep(pause_s * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
                 pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
-    def _worker(self, client: Client, working: Working, slots: int) -> Worker:
+    def _worker(self, client: Client, working: Working, at_once: int) -> Worker:
         return Worker(
             client,
             task_queue=self._task_queue(self._pipeline),
             workflows=[IngestWorkflow, BatchWorkflow],
             activities=[working.work],
             workflow_runner=runner(),
-            max_concurrent_activities=slots,
+            max_concurrent_activities=at_once,
             max_cached_workflows=500,
             graceful_shutdown_timeout=self._grace,
         )
@@ -159,7 +162,7 @@ class TemporalBell:
         return [
             self._call(
                 INGEST_WORKFLOW,
-                IngestOrder(message_id=message_id, pipeline=pipeline, turn_s=TURN_S),
+                IngestOrder(message_id=message_id, pipeline=pipeline, turn_s=TURN_S, crews=True),
                 name=f"{self._prefix}-ingest-{message_id}",
                 pipeline=pipeline,
                 batch_ids=found[start : start + IDS_OF_A_SIGNAL],

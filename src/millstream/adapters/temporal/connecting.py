@@ -12,7 +12,7 @@ from millstream.errors import BellUnavailableError, MissingExtraError
 try:
     from temporalio.client import Client
     from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-    from temporalio.service import RPCError
+    from temporalio.service import GrpcCompression, RPCError
 except ImportError:
     raise MissingExtraError(extra="temporal", feature='dispatcher = "temporal"') from None
 
@@ -51,6 +51,7 @@ class TemporalServer:
             api_key=self.api_key,
             connect_timeout=CONNECT,
             runtime=_runtime(),
+            grpc_compression=GrpcCompression.NONE,  # ids only: packing them takes longer than sending them
         )
 
 
@@ -59,7 +60,7 @@ def _runtime() -> Runtime:
     """The threads of the package; made late, because processes are forked before. They log errors only."""
     atexit.register(_let_go)
     quiet = TelemetryFilter(core_level="ERROR", other_level="ERROR")
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet)))
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet)), worker_heartbeat_interval=None)
 
 
 def _let_go() -> None:

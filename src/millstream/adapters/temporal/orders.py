@@ -22,15 +22,26 @@ GROUP = 8
 
 TURN_S = 2.0
 """Real seconds for which an activity goes on with what is ready of its ingestion. What an activity costs, some 25 ms of
-processors, is little beside it; and others who wait for a slot wait no longer than that."""
+processors, is little beside it; and ingestions that wait for their turn wait no longer than that."""
+
+STAY_S = 3.0
+"""Real seconds beyond its turn that an activity waits for what it has begun."""
+
+AT_ONCE = 2
+"""Activities of ingestions that a worker has at once. Each of them uses all slots that are free, so more would only
+cost more; with one alone, slots were idle while it plans."""
+
+PLAN = "-plan-"
+"""In the id of a plan step: others wait for what it finds."""
 
 
 @dataclass(frozen=True)
 class IngestOrder:
     """An ingestion to be followed: what is ready of it, and what is due at a time (seconds since the Unix epoch).
 
-    `slots` are those of the workers that were heard of, by name. With `turn_s` activities go on for so long, and no
-    more of them are open than those workers have slots, and one for whoever was not heard of yet.
+    `slots` says how many activities the workers that were heard of take at once, by name. With `turn_s` activities go
+    on for so long, and no more of them are open than those workers take, and one for whoever was not heard of yet.
+    With `crews` an activity uses all slots of its worker, and finds by itself what it was not told of.
     """
 
     message_id: str
@@ -42,6 +53,7 @@ class IngestOrder:
     window: int = WINDOW
     group: int = GROUP
     turn_s: float = 0.0
+    crews: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,8 @@ class Outcome:
     """What became of batches: see `ports.bell.Worked`.
 
     `waits` says of those that are to be retried how long until that is due; `ready` are batches that may be worked now.
-    `worker` is who did it, with its number of slots. `others` are batches that were worked without being ordered.
+    `worker` is who did it, and takes so many activities at once as `slots` says. `others` are batches that were worked
+    without being ordered. `has_looked` says that the last question what is ready was answered with nothing.
     """
 
     waits: dict[str, float] = field(default_factory=dict)
@@ -71,3 +84,4 @@ class Outcome:
     worker: str = ""
     slots: int = 1
     others: list[str] = field(default_factory=list)
+    has_looked: bool = False
