@@ -162,6 +162,15 @@ class TestQueues:
 
         asyncio.run(scenario())
 
+    def test_a_server_may_have_an_address_of_ipv6(self) -> None:
+        """Its brackets are no part of its name: one that is away is told as any other."""
+
+        async def scenario() -> None:
+            await RabbitBell(Broker(server=parse_broker("amqp://[::1]:1")), pipeline=PIPELINE).check()
+
+        with pytest.raises(BellUnavailableError, match=r"\[::1\]:1"):
+            asyncio.run(scenario())
+
     def test_no_password_is_shown(self) -> None:
         """A server that is away is told without user and password."""
         broker = Broker(server=parse_broker("amqp://someone:secret@127.0.0.1:1"))

@@ -13,8 +13,9 @@ from contextlib import suppress
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from millstream.adapters.rabbitmq.connection import TROUBLE, losses_named, losses_passed_over
 from millstream.adapters.rabbitmq.patience import Patience
-from millstream.adapters.rabbitmq.workqueue import TROUBLE, Broker, Receiver, Sender, receiving
+from millstream.adapters.rabbitmq.workqueue import Broker, Receiver, Sender, receiving
 from millstream.errors import BellUnavailableError
 from millstream.ports.bell import Ring, Work, Worked
 
@@ -64,10 +65,11 @@ class RabbitBell:
         patience = Patience(self._broker)
         while True:
             try:
-                async with receiving(self._broker, self._queue) as receiver:
-                    patience.reset()
-                    while True:
-                        await self._take_one(receiver, work, free, group)
+                with losses_named():
+                    async with receiving(self._broker, self._queue) as receiver:
+                        patience.reset()
+                        while True:
+                            await self._take_one(receiver, work, free, group)
             except TROUBLE as error:
                 await patience.pause(error)
 
@@ -87,7 +89,7 @@ class RabbitBell:
             ring = load(message.body)
             if ring is None:
                 log.warning("%s: a message that is no ring was put aside in %s.dead", self.address, self._queue)
-                with suppress(*TROUBLE):
+                with losses_passed_over():
                     await message.reject(requeue=False)
                 return
             worked = await work(ring, _acknowledge(message))
@@ -125,7 +127,7 @@ def _acknowledge(message: AbstractIncomingMessage) -> Callable[[], Awaitable[Non
     """How a message is acknowledged; if the connection broke meanwhile it comes again, which does no harm."""
 
     async def acknowledge() -> None:
-        with suppress(*TROUBLE):
+        with losses_passed_over():
             await message.ack()
 
     return acknowledge

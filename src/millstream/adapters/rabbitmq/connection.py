@@ -8,6 +8,8 @@ short of memory, takes all it is sent and answers nothing.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -28,12 +30,43 @@ CLOSING_S = 1.0
 TROUBLE = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError, TimeoutError, RuntimeError)
 """What the client raises when a server cannot be reached, or a connection is lost; RuntimeError for one it closed."""
 
+QUORUM: Mapping[str, str | int] = MappingProxyType({"x-queue-type": "quorum"})
+"""What a queue is made with."""
+
 # They tell of every connection that is lost, which is told in other words, once, by whoever needs it.
 for _name in ("aio_pika", "aiormq"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-async def connect(address: BrokerAddress, *, name: str, limit_s: float) -> AbstractConnection:
+@contextlib.contextmanager
+def losses_named() -> Iterator[None]:
+    """Inside, what is lost with a connection raises one of TROUBLE.
+
+    The client ends calls that wait for a connection which ended without a reason with a plain `Exception`.
+    """
+    try:
+        yield
+    except Exception as error:
+        if named(error) is error:
+            raise
+        raise named(error) from None
+
+
+@contextlib.contextmanager
+def losses_passed_over() -> Iterator[None]:
+    """Inside, a lost connection ends what is done and nothing else."""
+    with contextlib.suppress(*TROUBLE), losses_named():
+        yield
+
+
+def named(error: BaseException) -> BaseException:
+    """The error itself, unless it is the client's nameless one for a lost connection."""
+    return ConnectionResetError("the connection was lost") if type(error) is Exception else error
+
+
+async def connect(
+    address: BrokerAddress, *, name: str, limit_s: float, heartbeat_s: int = HEARTBEAT_S
+) -> AbstractConnection:
     """Open a connection, which the server shows under that name; raises one of TROUBLE."""
     url = make_url(
         host=address.host.strip("[]"),
@@ -42,7 +75,7 @@ async def connect(address: BrokerAddress, *, name: str, limit_s: float) -> Abstr
         password=address.password,
         virtualhost=address.vhost,
         ssl=address.is_encrypted,
-        heartbeat=HEARTBEAT_S,
+        heartbeat=heartbeat_s,
     )
     connection = aio_pika.Connection(url, client_properties={"connection_name": name})
     try:
@@ -54,14 +87,16 @@ async def connect(address: BrokerAddress, *, name: str, limit_s: float) -> Abstr
     return connection
 
 
-async def ensure_queue(connection: AbstractConnection, queue: str, *, limit_s: float) -> None:
-    """Make a durable quorum queue, unless there is a queue of that name, whatever it is like; raises one of TROUBLE."""
+async def ensure_queue(
+    connection: AbstractConnection, queue: str, *, limit_s: float, arguments: Mapping[str, str | int] = QUORUM
+) -> None:
+    """Make a durable queue, unless there is a queue of that name, whatever it is like; raises one of TROUBLE."""
     try:
         async with _channel(connection) as channel:
             await channel.declare_queue(queue, passive=True, timeout=limit_s)
     except ChannelNotFoundEntity:
         async with _channel(connection) as channel:
-            await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"}, timeout=limit_s)
+            await channel.declare_queue(queue, durable=True, arguments=dict(arguments), timeout=limit_s)
 
 
 def is_alive(connection: AbstractConnection) -> bool:
@@ -73,7 +108,7 @@ async def let_go(connection: AbstractConnection | None) -> None:
     """Close a connection, in order if the server answers, and at once if it does not; raises nothing."""
     if connection is not None:
         for _ in range(2):  # the second time it does not wait for the server any more
-            with contextlib.suppress(*TROUBLE):
+            with losses_passed_over():
                 async with asyncio.timeout(CLOSING_S):
                     await connection.close()
 

@@ -19,6 +19,9 @@ from millstream.adapters.rabbitmq.connection import (
     ensure_queue,
     is_alive,
     let_go,
+    losses_named,
+    losses_passed_over,
+    named,
     reason_of,
 )
 from millstream.adapters.rabbitmq.loopthread import LoopThread
@@ -64,7 +67,7 @@ class Link:
 
     async def close_channel(self, channel: AbstractChannel) -> None:
         """Let go of it; what is not confirmed is given up."""
-        with contextlib.suppress(*TROUBLE):
+        with losses_passed_over():
             async with asyncio.timeout(self._limit_s):
                 await channel.close()
 
@@ -107,7 +110,8 @@ class Link:
 def translated(link: Link, *, address: str) -> Iterator[None]:
     """The border: what the client raises inside, in the words of sinks; a connection that may be bad is dropped."""
     try:
-        yield
+        with losses_named():
+            yield
     except (BaseExceptionGroup, *TROUBLE) as error:
         found = _first(error)
         if isinstance(found, PublishError):
@@ -122,7 +126,7 @@ def translated(link: Link, *, address: str) -> Iterator[None]:
 def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    return named(error)
 
 
 def _translation(error: BaseException, *, address: str) -> SinkRefusedError | SinkUnavailableError:

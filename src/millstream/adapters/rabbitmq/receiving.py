@@ -7,7 +7,6 @@ another number now and then would not do: a broker may go on to deliver to a con
 """
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from aiormq.abc import AbstractConnection, DeliveredMessage
 from aiormq.channel import Channel
 from yarl import URL
 
+from millstream.adapters.rabbitmq.connection import losses_passed_over
 from millstream.adapters.rabbitmq.gate import Gate, GatedTransport
 from millstream.core.model import Lines
 from millstream.core.queueaddress import DEFAULT_VHOST, BrokerAddress, QueueAddress
@@ -133,7 +133,7 @@ class Receiver:
 
     async def close(self) -> None:
         """Acknowledge what is to be acknowledged, and leave; takes a bounded time."""
-        with contextlib.suppress(aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError):
+        with losses_passed_over():
             async with asyncio.timeout(ANSWER_S):
                 await self._acknowledge()
         self._gate.set(is_open=True)
@@ -210,6 +210,6 @@ def _records(body: bytes, *, content_type: str) -> bytes:
 
 
 async def _close(connection: AbstractConnection) -> None:
-    with contextlib.suppress(aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError):
+    with losses_passed_over():
         async with asyncio.timeout(ANSWER_S):
             await connection.close()

@@ -9,12 +9,12 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from millstream.adapters.rabbitmq.connection import TROUBLE, losses_named, losses_passed_over
 from millstream.adapters.rabbitmq.patience import Patience
-from millstream.adapters.rabbitmq.workqueue import TROUBLE, Broker, Sender, receiving
+from millstream.adapters.rabbitmq.workqueue import Broker, Sender, receiving
 from millstream.errors import MillstreamError
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -51,10 +51,11 @@ class RabbitRequests:
         patience = Patience(self._broker)
         while True:
             try:
-                async with receiving(self._broker, self._queue) as receiver:
-                    patience.reset()
-                    while True:
-                        await self._take_one(await receiver.fetch(), take)
+                with losses_named():
+                    async with receiving(self._broker, self._queue) as receiver:
+                        patience.reset()
+                        while True:
+                            await self._take_one(await receiver.fetch(), take)
             except TROUBLE as error:
                 await patience.pause(error)
 
@@ -75,7 +76,7 @@ class RabbitRequests:
             await asyncio.sleep(AGAIN_S)
             await message.nack(requeue=True)
         except asyncio.CancelledError:
-            with suppress(*TROUBLE):
+            with losses_passed_over():
                 await message.nack(requeue=True)
             raise
         else:

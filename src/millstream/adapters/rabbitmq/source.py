@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from aiormq.exceptions import AMQPError, AuthenticationError, ChannelAccessRefused, ProbableAuthenticationError
 
+from millstream.adapters.rabbitmq.connection import losses_named
 from millstream.adapters.rabbitmq.receiving import Receiver
 from millstream.core.model import Lines
 from millstream.core.queueaddress import QueueAddress
@@ -76,7 +77,8 @@ class QueueSource:
         for name in ("aio_pika", "aiormq"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self._receiver = await self._connect()
+            with losses_named():
+                self._receiver = await self._connect()
         except TROUBLE as error:
             raise self._failed(error) from None
         self._serving = asyncio.get_running_loop().create_task(self._serve(self._receiver), name="amqp-source")
@@ -130,7 +132,8 @@ class QueueSource:
         try:
             while True:
                 try:
-                    await receiver.serve()
+                    with losses_named():
+                        await receiver.serve()
                 except TROUBLE as error:
                     self._tell(f"rabbitmq: {self.name}: the connection was lost: {_describe(error)}")
                 if receiver.refused is not None:
@@ -151,7 +154,8 @@ class QueueSource:
         since, told_at, pause_s = loop.time(), float("-inf"), _FIRST_PAUSE_S
         while True:
             try:
-                receiver = await self._connect()
+                with losses_named():
+                    receiver = await self._connect()
             except TROUBLE as error:
                 if _is_final(error):
                     raise self._failed(error) from None

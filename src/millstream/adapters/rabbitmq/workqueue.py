@@ -14,15 +14,23 @@ between.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed, DeliveryError
+from aio_pika.exceptions import AMQPError, DeliveryError
 
+from millstream.adapters.rabbitmq.connection import (
+    QUORUM,
+    TROUBLE,
+    connect,
+    ensure_queue,
+    let_go,
+    losses_named,
+    losses_passed_over,
+)
 from millstream.core.queueaddress import BrokerAddress, without_password
 from millstream.errors import BellUnavailableError
 
@@ -39,13 +47,6 @@ when that is deleted, and shows it the old one, which stays empty, for as long a
 
 DELIVERIES = 20
 """How often a message is handed out before it is put aside as poison."""
-
-TROUBLE = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
-"""What aio-pika raises when the connection is gone, or goes; RuntimeError for one that it closed itself."""
-
-# It warns of every connection that breaks, which is told here, once and in other words.
-for _name in ("aio_pika", "aiormq"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,35 +67,16 @@ class Broker:
 
     async def connect(self) -> AbstractConnection:
         """Open a connection; raises one of TROUBLE."""
-        server = self.server
-        return await aio_pika.connect(
-            host=server.host,
-            port=server.port,
-            login=server.user,
-            password=server.password,
-            virtualhost=server.vhost,
-            ssl=server.is_encrypted,
-            timeout=ANSWER_S,
-            heartbeat=HEARTBEAT_S,
-        )
+        return await connect(self.server, name="millstream", limit_s=ANSWER_S, heartbeat_s=HEARTBEAT_S)
 
 
 async def declare(connection: AbstractConnection, name: str) -> None:
     """Make sure that the queue is there, and the one where its poison goes; raises one of TROUBLE."""
     dead = f"{name}.dead"
-    await _declare_one(connection, dead, {"x-queue-type": "quorum"})
+    await ensure_queue(connection, dead, limit_s=ANSWER_S)
     to_dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
-    await _declare_one(connection, name, {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES, **to_dead})
-
-
-async def _declare_one(connection: AbstractConnection, name: str, arguments: dict[str, str | int]) -> None:
-    """On a channel of its own, which the server closes when the queue is there with other properties."""
-    try:
-        async with connection.channel() as channel:
-            await channel.declare_queue(name, durable=True, arguments=dict(arguments), timeout=ANSWER_S)
-    except ChannelPreconditionFailed:
-        async with connection.channel() as channel:
-            await channel.declare_queue(name, passive=True, timeout=ANSWER_S)
+    arguments = {**QUORUM, "x-delivery-limit": DELIVERIES, **to_dead}
+    await ensure_queue(connection, name, limit_s=ANSWER_S, arguments=arguments)
 
 
 class Sender:
@@ -112,12 +94,14 @@ class Sender:
         is_used = self._connection is not None
         try:
             try:
-                await self._send(messages)
+                with losses_named():
+                    await self._send(messages)
             except (AMQPError, OSError, RuntimeError) as error:
                 if not is_used or isinstance(error, TimeoutError):
                     raise
                 await self.close()  # one that broke while nobody used it says so only now
-                await self._send(messages)
+                with losses_named():
+                    await self._send(messages)
         except TROUBLE as error:
             await self.close()
             raise self._broker.unavailable(error) from error
@@ -125,9 +109,10 @@ class Sender:
     async def check(self, queue: str) -> None:
         """Raise BellUnavailableError unless the server answers, and has the queue."""
         try:
-            async with asyncio.timeout(ANSWER_S):
-                self._declared.discard(queue)
-                await self._open({queue})
+            with losses_named():
+                async with asyncio.timeout(ANSWER_S):
+                    self._declared.discard(queue)
+                    await self._open({queue})
         except TROUBLE as error:
             await self.close()
             raise self._broker.unavailable(error) from error
@@ -255,7 +240,7 @@ class Receiver:
             return arrived.result() if arrived.done() else None
         except asyncio.CancelledError:
             if arrived.done() and (message := arrived.result()) is not None:
-                with contextlib.suppress(*TROUBLE):
+                with losses_passed_over():
                     await message.nack(requeue=True)
             raise
         finally:
@@ -273,14 +258,6 @@ async def receiving(broker: Broker, name: str) -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         await let_go(connection)
-
-
-async def let_go(connection: AbstractConnection | None) -> None:
-    """Close a connection, in a bounded time."""
-    if connection is not None:
-        with contextlib.suppress(*TROUBLE):
-            async with asyncio.timeout(ANSWER_S):
-                await connection.close()
 
 
 def _heed_cancelling() -> None:
