@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -270,3 +271,31 @@ def test_help_lists_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     words = "by uid ts lateness grace emit idle exact zone output rejects allow-loss summary workers role group from"
     assert all(f"--{word}" in shown for word in [*words.split(), "state", "quiet"])
+
+
+@pytest.mark.parametrize("module", ["datasketches", "msgspec", "numpy"])
+def test_what_is_not_installed_is_told_before_anything_is_counted(module: str, here: Path) -> None:
+    """In one line, sketches included, which only a large count would load; there is no output."""
+    code = f"import sys; sys.modules[{module!r}] = None; from millstream.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "count", "frames.jsonl", "--scanner", "python", "--output", "users.jsonl"]
+
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert (
+        done.stderr == "millstream: error: millstream count needs an optional part: pip install 'millstream[count]'\n"
+    )
+    assert not (here / "users.jsonl").exists()
+
+
+def test_a_count_does_not_end_with_who_reads_its_messages(here: Path) -> None:
+    """Standard error may be gone: everything is counted, and the end is as it was."""
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    words = [sys.executable, "-m", "millstream", "count", "frames.jsonl", "--output", "users.jsonl"]
+    done = subprocess.run(words, stderr=writer, timeout=60, check=False)
+    os.close(writer)
+
+    assert done.returncode == 0
+    assert (here / "users.jsonl").stat().st_size > 0

@@ -156,8 +156,8 @@ def test_a_file_that_changes_meanwhile(site: Site, own_rabbitmq: "OwnRabbitMQ", 
         check(lines(run_drain(own_rabbitmq.url, "records")), records, once=False)
 
 
-def test_what_failed_is_tried_again_by_the_next_run(site: Site, kafka: "Kafka") -> None:
-    """A topic that is not there fails the chunks; when it was made, the same command publishes them."""
+def test_a_topic_that_is_missing_is_told_at_once(site: Site, kafka: "Kafka") -> None:
+    """One line says which and how to make it, with exit code 2; then the same command publishes everything."""
     records = write_csv(site.folder / "data.csv", rows=500, seed=SEED)
     topic = kafka.name()
     words = ("ingest", "data.csv", "--to", kafka.url(topic), "--chunk", "5KB")
@@ -167,7 +167,31 @@ def test_what_failed_is_tried_again_by_the_next_run(site: Site, kafka: "Kafka") 
     kafka.topic(name=topic)
     second = site.run(*words)
 
+    assert (first, second) == (2, 0), told
+    (line,) = told.strip().splitlines()
+    assert f"expected a topic '{topic}', found none" in line
+    assert f"millstream topics create {kafka.url(topic)}" in line
+    check([json.loads(message.value() or b"") for message in kafka.read(topic)], records, once=True)
+
+
+def test_what_failed_is_tried_again_by_the_next_run(site: Site, kafka: "Kafka") -> None:
+    """A record that the topic does not take fails its chunk; when it may be longer, the same command publishes it."""
+    longest = 20_000
+    records = [{"n": "0", "text": "short"}, {"n": "1", "text": "x" * longest}]
+    lines = "".join(f"{record['n']},{record['text']}\n" for record in records)
+    (site.folder / "data.csv").write_text(f"n,text\n{lines}")
+    topic = kafka.topic(config={"max.message.bytes": str(longest // 2)})
+    words = ("ingest", "data.csv", "--to", kafka.url(topic))
+
+    first = site.run(*words)
+    told = (site.folder / "stderr").read_text()
+    admin = kafka.admin()
+    admin.delete_topics([topic])[topic].result(30)
+    wait_until(lambda: topic not in admin.list_topics(timeout=30).topics, what="the topic to be gone")
+    kafka.topic(name=topic)
+    second = site.run(*words)
+
     assert (first, second) == (1, 0), told
-    assert topic in told
+    assert "max.message.bytes" in told
     assert "Traceback" not in told
     check([json.loads(message.value() or b"") for message in kafka.read(topic)], records, once=True)

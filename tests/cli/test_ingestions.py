@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import pytest
 from millstream.adapters.postgres import PostgresLedger
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.cli import main
-from millstream.core.ingestion import Explain, Spoiled, Status
+from millstream.core.ingestion import Explain, PlanReport, Spoiled, Status
 from millstream.core.lifecycle import State
 from millstream.core.model import Job, Kind, Retry
 from millstream.core.operations import DeclarePipeline, SetPaused
 from millstream.testing.ledger_suite.driver import NOON, Driver
 from millstream.testing.ledger_suite.ingestion_driver import (
+    FOUND,
     PIPELINE,
     Ingestions,
+    a_chunk,
     accept,
     bury,
     claim_ours,
@@ -120,6 +123,21 @@ def test_ingestions_are_listed(site: Site) -> None:
     assert any(line.startswith(f"{MESSAGE_ID}-000001 in/people.csv") and "it broke" in line for line in screen)
     assert any(line.startswith("ingest: chunks and plan steps: 1 ready") for line in screen)
     assert not any(line.startswith("queued-plan") for line in screen)
+
+
+def test_bytes_that_are_done_come_to_the_size_of_the_file(site: Site) -> None:
+    """What stands before the first record, such as the names of columns, is done when the first chunk is."""
+    site.ledger.do(accept(MESSAGE_ID))
+    (step,) = site.ledger.do(claim_ours())
+    found = replace(FOUND, size_bytes=14, head=replace(FOUND.head, start=4))
+    chunk = replace(a_chunk(0), start=4, end=14)
+    site.ledger.do(report(step, PlanReport(found=found, chunks=(chunk,), at=chunk.after, is_last=True)))
+    before = site.run("status", MESSAGE_ID)
+    site.finish(*site.ledger.do(claim_ours()))
+    after = site.run("status", MESSAGE_ID)
+
+    assert (before["bytes_done"], before["size_bytes"]) == (0, 14)
+    assert (after["bytes_done"], after["size_bytes"]) == (14, 14)
 
 
 def test_an_ingestion_is_shown_with_its_chunks(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from millstream.cli import main, status
+from millstream.cli.verbs import VERBS
 
 TOML = """
 [[stream]]
@@ -78,15 +80,45 @@ def test_the_version_says_which_scanner_counts(
     assert installed == [without.replace("python", "native") if is_installed else without]
 
 
-def test_the_version_costs_no_numpy() -> None:
-    """It is told at once."""
+COSTLY = ("asyncio", "multiprocessing", "numpy", "rich")
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        (["--version"], []),
+        (["--help"], []),
+        (["count", "events.jsonl", "--output", "users.jsonl"], ["numpy"]),
+        (["status", "--help"], ["asyncio"]),
+    ],
+    ids=["version", "help", "count", "status"],
+)
+def test_a_command_loads_what_it_needs_only(words: list[str], loaded: list[str]) -> None:
+    """It is answered at once; what draws in a terminal stays away where there is none."""
     code = (
-        "import sys; from millstream.cli import main\ntry: main(['--version'])\nfinally: print('numpy' in sys.modules)"
+        "import sys; from millstream.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        f"finally: print([name for name in {COSTLY} if name in sys.modules], file=sys.stderr)"
+    )
+    plain = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60, check=True, env=plain
     )
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.splitlines()[-1] == str(loaded)
 
-    assert done.stdout.splitlines()[1:] == ["False"]
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_is_where_the_table_says(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own help begins with the summary that the list of commands has."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert said.startswith(f"usage: millstream {verb} ")
+    assert VERBS[verb].summary.rstrip(".") in said
 
 
 @pytest.mark.parametrize("verb", ["stream", "files", "run", "demo", "simulate", "status", "explain", "dead", "retry"])

@@ -107,6 +107,14 @@ def listed(*, unsettled: tuple[str, ...] = (), refused: tuple[tuple[str, str], .
             Draining(drain="close", limit_s=90.0),
             ["draining: open minibatches are closed and worked; running attempts get 1m30s"],
         ),
+        (
+            Draining(drain="keep", limit_s=30.0, who="ingest"),
+            ["draining: nothing more is begun; running chunks get 30s, and the next start goes on with the rest"],
+        ),
+        (
+            Draining(drain="keep", limit_s=30.0, who="worker"),
+            ["draining: nothing more is taken; running attempts get 30s, and other workers go on with the rest"],
+        ),
         (RecordsAccepted(pipeline="clicks", at=0.0, records=1, size_bytes=10, open_batches=1), []),
         (BatchClosed(pipeline="clicks", batch_id="clicks-1", cut=CutReason.TIME, records=3, late_s=0.0), []),
         (BatchClaimed(pipeline="clicks", batch_id="clicks-1", attempt=1), []),

@@ -10,21 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from servers.postgres import Postgres
-from wiring.grown import Site, new_database, rows, workers
+from wiring.grown import DISPATCHERS, Site, rows, site_of, workers
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["rabbitmq", "temporal"])
-def site(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Site:
+@pytest.fixture(params=DISPATCHERS)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     """A service with one dispatcher or the other."""
-    dispatch = {"dispatcher": request.param}
-    if request.param == "rabbitmq":
-        dispatch["broker"] = f"amqp://{request.getfixturevalue('rabbitmq').address}"
-    else:
-        dispatch["temporal"] = request.getfixturevalue("temporal").address
-    return Site(tmp_path, ledger=new_database(postgres), dispatch=dispatch)
+    return site_of(request, folder=tmp_path)
 
 
 def test_a_request_is_worked_elsewhere(site: Site) -> None:

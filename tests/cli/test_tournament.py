@@ -54,7 +54,7 @@ def cup(tmp_path: Path) -> str:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard output is taken for a terminal."""
-    monkeypatch.setattr("millstream.cli.tournament.wants_json", lambda args: args.json)
+    monkeypatch.setattr("millstream.cli.tournament.commands.wants_json", lambda args: args.json)
 
 
 def winners(seating: dict[str, object]) -> list[str]:

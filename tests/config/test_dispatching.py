@@ -14,7 +14,7 @@ from millstream.config.dispatching import (
     read_ledger,
     read_target,
 )
-from millstream.config.reading import Reader
+from millstream.config.reader import Reader
 from millstream.config.working import read_working
 from millstream.errors import ConfigurationError, InvalidValueError
 

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 
 LONGEST_SLEEP_S = 30.0
+CLOCK_ANCHOR = "clock"
+"""What a ledger keeps the anchor under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,41 +4,16 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from types import MappingProxyType
 from typing import NoReturn
 
+from millstream.cli.arguments import line_of
 from millstream.cli.output import printable
-from millstream.config import ENVIRONMENT_PREFIX, EngineConfig
+from millstream.cli.verbs import VERBS
+from millstream.config import ENVIRONMENT_PREFIX
 from millstream.core.exits import Exit
 from millstream.errors import ConfigurationError, MillstreamError
-
-VERBS: Mapping[str, Sequence[str]] = MappingProxyType(
-    {
-        "stream": ["stream"],
-        "files": ["files"],
-        "count": ["count"],
-        "ingest": ["ingest"],
-        "serve": ["serve"],
-        "worker": ["worker"],
-        "track": ["track"],
-        "key": ["key"],
-        "run": ["run"],
-        "demo": ["demo"],
-        "simulate": ["simulate"],
-        "status": ["status"],
-        "explain": ["explain"],
-        "operate": ["dead", "retry", "pause", "resume", "cancel"],
-        "tournament": ["tournament"],
-        "plot": ["plot"],
-        "produce": ["produce"],
-        "results": ["results"],
-        "topics": ["topics"],
-        "reset": ["reset"],
-    }
-)
-"""The modules of this package that hold the commands, in the order of the help, with the commands of each."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,12 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--" in words:
         at = words.index("--")
         words, command = words[:at], words[at + 1 :]
-    parser = _build_parser(words[0] if words else "")
+    parser = _build_parser(words)
     args = parser.parse_args(words)
     if command is not None and not hasattr(args, "accepts_command"):
         parser.error("-- COMMAND goes with stream and files only")
     args.command = command
     if args.state is None and not hasattr(args, "state_is_in_file"):
+        from millstream.config import EngineConfig  # noqa: PLC0415 - most commands do not ask for it here
+
         args.state = os.environ.get(ENVIRONMENT_PREFIX + "STATE", EngineConfig.state)
     try:
         return int(args.run(args))
@@ -96,8 +73,11 @@ def _refuse(problems: Iterable[str]) -> int:
     return Exit.USAGE
 
 
-def _build_parser(first: str) -> argparse.ArgumentParser:
-    """The parser of all commands; of `first` alone if it is one, since loading the others takes time."""
+def _build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser for these words. Loading commands takes time, so it has the options of the one that is asked for only.
+
+    All others are there by name, unless the first word names a command: then it is that module alone.
+    """
     parser = _Parser(
         prog="millstream",
         description="Turns streams and files into batches and gets every batch worked once.",
@@ -107,9 +87,14 @@ def _build_parser(first: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and which scanner counts")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    wanted = [module for module, names in VERBS.items() if first in names] or VERBS
-    for module in wanted:
-        import_module(f"millstream.cli.{module}").add_parser(verbs, parents=[_shared()])
+    asked = next((VERBS[word].module for word in words if word in VERBS), None)
+    every = dict.fromkeys(verb.module for verb in VERBS.values())
+    for module in [asked] if words and words[0] in VERBS else every:
+        if module == asked:
+            import_module(f"millstream.cli.{module}").add_parser(verbs, parents=[_shared()])
+        else:
+            for name in [name for name, verb in VERBS.items() if verb.module == module]:
+                verbs.add_parser(name, help=line_of(VERBS[name].summary))
     return parser
 
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
+from millstream.cli.verbs import VERBS
 from millstream.errors import InvalidValueError
 
 T = TypeVar("T")
@@ -23,12 +24,24 @@ def add_command(
     """Register a command whose help ends with an example; `parents` hold the options that all commands have."""
     return verbs.add_parser(
         name,
-        help=summary[0].lower() + summary[1:].rstrip("."),
+        help=line_of(summary),
         description=summary,
         epilog=f"example:\n  {example}",
         parents=parents,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def add_verb(
+    verbs: Verbs, *, name: str, example: str, parents: Sequence[argparse.ArgumentParser] = ()
+) -> argparse.ArgumentParser:
+    """Register one of `VERBS`."""
+    return add_command(verbs, name=name, summary=VERBS[name].summary, example=example, parents=parents)
+
+
+def line_of(summary: str) -> str:
+    """A summary as it stands in a list of commands."""
+    return summary[0].lower() + summary[1:].rstrip(".")
 
 
 def argument(parse: Callable[[str], T]) -> Callable[[str], T]:

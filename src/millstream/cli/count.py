@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.settings import add_settings, given
 from millstream.cli.stopping import Stop
 from millstream.config import ENVIRONMENT_PREFIX, CountConfig, EngineConfig, read_count_config
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="count",
-        summary="Count unique users per minute, hour, day, week, month and year in JSON frames.",
         example="millstream count frames.jsonl.gz\n"
         "  millstream count logs/*.jsonl.gz --output users.jsonl --state counting\n"
         "  tail -F frames.jsonl | millstream count - --emit early",

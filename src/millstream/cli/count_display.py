@@ -15,10 +15,9 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 import msgspec
-from rich.live import Live
-from rich.text import Text
 
-from millstream.cli.output import counted, rough_duration, say, stderr_console
+from millstream.cli.lines import stderr_lines
+from millstream.cli.output import counted, rough_duration
 from millstream.config import CountConfig
 from millstream.core.units import format_size
 from millstream.counting.files.output import LineSink, StandardOutput
@@ -37,8 +36,7 @@ class CountDisplay:
         self._config = config
         self._is_quiet = is_quiet
         self._as_json = as_json
-        self._console = stderr_console()
-        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._lines = stderr_lines()
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -47,7 +45,7 @@ class CountDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._lines.stop()
 
     @property
     def watcher(self) -> Watcher:
@@ -62,34 +60,32 @@ class CountDisplay:
 
     def fail(self, error: MillstreamError) -> None:
         """Tell why it broke off."""
-        say(self._console, f"millstream: error: {error}")
+        self._lines.say(f"millstream: error: {error}")
 
     def show(self, report: CountReport, *, state: Path | None) -> None:
         """Tell the end."""
         if self._config.summary is not None:
             _write_summary(Path(self._config.summary), report)
         for path, damage in report.damages:
-            say(self._console, f"millstream: error: {path}: {damage}; what came before that was counted")
+            self._lines.say(f"millstream: error: {path}: {damage}; what came before that was counted")
         if self._is_quiet:
             return
         for line in _ending_lines(report, state=state):
-            say(self._console, line, style="yellow")
+            self._lines.say(line, style="yellow")
         for line in summary_lines(report):
-            say(self._console, line)
+            self._lines.say(line)
 
     def _remark(self, line: str) -> None:
         if not self._is_quiet:
-            say(self._console, f"millstream: {line}", style="yellow")
+            self._lines.say(f"millstream: {line}", style="yellow")
 
     def _progress(self, progress: CountProgress) -> None:
         shows_results = self._config.output in {None, "-"} and sys.stdout.isatty()
-        if self._is_quiet or shows_results or not self._console.is_terminal:
+        if self._is_quiet or shows_results or not self._lines.is_drawn:
             return
-        if not self._live.is_started:
-            self._live.start()
-        self._live.update(self._line(progress), refresh=True)
+        self._lines.draw(self._line(progress))
 
-    def _line(self, progress: CountProgress) -> Text:
+    def _line(self, progress: CountProgress) -> str:
         seconds = max(time.monotonic() - self._began, 1e-9)
         size = format_size(progress.read_bytes)
         if progress.total_bytes:
@@ -98,7 +94,7 @@ class CountDisplay:
         if progress.watermark is not None:
             parts.append(f"watermark {datetime.fromtimestamp(progress.watermark, UTC):%Y-%m-%d %H:%M:%S} UTC")
         parts.append(f"{counted(progress.windows, 'window')} final")
-        return Text(", ".join(parts))
+        return ", ".join(parts)
 
     def _losses(self, totals: Totals) -> None:
         text = (
@@ -106,7 +102,7 @@ class CountDisplay:
             f"{totals.quarantined:,} quarantined, {totals.dropped:,} dropped of {totals.frames:,} so far"
         )
         advice = "going on, as --allow-loss says" if self._config.allow_loss else "see the copies, or --allow-loss"
-        say(self._console, f"millstream: alarm: {text}; {advice}", style="red")
+        self._lines.say(f"millstream: alarm: {text}; {advice}", style="red")
 
 
 class TerminalSink:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.demo_users import UsersDemo, count_users
 from millstream.cli.output import print_json, say, stderr_console, stdout_console, wants_json
 from millstream.cli.progress import progress
@@ -63,10 +63,9 @@ def load(batch: Batch, context: Context) -> None:
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="demo",
-        summary="Show all jobs on real input: messages at 300 times their speed, 100 files, and 96,000 frames.",
         example="millstream demo --pipeline files",
         parents=parents,
     )

@@ -1,8 +1,7 @@
 """What `millstream status` shows of one batch, one ingestion or one file."""
 
 from collections.abc import Sequence
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from millstream.cli.documents import attempt_document, batch_document, event_document, file_document
 from millstream.cli.ingestions import (
@@ -22,6 +21,9 @@ from millstream.core.lifecycle import State
 from millstream.core.queries import ReadAttempts, ReadEvents, ReadFiles
 from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 from millstream.ports import Ledger
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 CHUNKS = 20
 """Chunks of an ingestion that a terminal shows, of those that are not done."""
@@ -83,7 +85,7 @@ def show_file(versions: Sequence[FileRow], *, now_s: float, as_json: bool) -> No
 
 
 def _draw(
-    console: Console,
+    console: "Console",
     row: BatchRow,
     *,
     chunks: Sequence[ChunkRow],

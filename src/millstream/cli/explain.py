@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.ingestion_reasons import IngestionCase, Trouble, explain_ingestion, explain_part
 from millstream.cli.ingestions import KINDS, STYLES, chunk_of
 from millstream.cli.ledger_access import Surroundings, find_anything, look_around, open_ledger
-from millstream.cli.output import STATE_STYLES, print_json, say, stdout_console, wants_json
+from millstream.cli.output import print_json, say, stdout_console, wants_json
 from millstream.cli.place import STATE_VARIABLE, Place, add_place, place_of
 from millstream.cli.reasons import Case, explain_batch, explain_file
+from millstream.cli.styles import STATE_STYLES
 from millstream.config import EngineConfig
 from millstream.core.ingestion import ChunkRow, IngestionRow, ReadChunks, ReadIngestion, plan_id
 from millstream.core.lifecycle import State
@@ -29,10 +30,9 @@ _TROUBLES = ((State.WAITING,), (State.DEAD, State.DISCARDED))
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="explain",
-        summary="Say in plain words why a batch, an ingestion, a file or a window is where it is.",
         example="millstream explain clicks-00000017\n  millstream explain incoming/a.csv\n"
         "  millstream explain 0198a4f2c7e1d2b3a4958671605f4e3d --config mill.toml\n"
         "  millstream explain window minute:1468244340\n"

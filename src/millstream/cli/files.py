@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.engine import engine_settings, run_engine
 from millstream.cli.output import wants_json
 from millstream.cli.plan import show_plan
@@ -17,10 +17,9 @@ from millstream.wiring.engine import plan_files
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="files",
-        summary="Pack files into buckets and have each bucket worked once.",
         example="millstream files incoming/ --plan\n"
         "  millstream files incoming/ --merge-to lake/ --at 02:00\n"
         "  millstream files 'logs/*.csv' --capacity 64MiB -- ./load.sh",

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.ingest_display import IngestDisplay, show_report
 from millstream.cli.messages import log_to
 from millstream.cli.output import stderr_console, wants_json
@@ -17,10 +17,9 @@ from millstream.wiring.ingest_path import ingest_path
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="ingest",
-        summary="Publish the records of a big file as JSON, in chunks; run again, it goes on where it was.",
         example="millstream ingest data.csv --to data.jsonl\n"
         "  millstream ingest data.csv.gz --to amqp://localhost/records --policy skip\n"
         "  millstream ingest data.csv --container test --server http://127.0.0.1:8080 --wait",

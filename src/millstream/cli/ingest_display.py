@@ -72,7 +72,7 @@ class IngestDisplay:
             self._task = self._progress.add_task(row.spec.name, total=None, records="")
         self._progress.update(
             self._task,
-            total=row.found.size_bytes if row.found is not None else None,
+            total=row.file_bytes,
             completed=row.bytes_passed,
             records=counted(row.records_published, "record"),
             description=f"{row.spec.name} (waiting)" if row.waits_for else row.spec.name,
@@ -107,7 +107,7 @@ def document(report: PathReport, *, job: PathJob) -> dict[str, object]:
         "file": str(job.path),
         "output": str(job.sink.file or job.sink.shown),
         "already_finished": report.was_finished,
-        "size_bytes": row.found.size_bytes if row.found is not None else None,
+        "size_bytes": row.file_bytes,
         "bytes_done": row.bytes_passed,
         "records_published": row.records_published,
         "records_rejected": row.records_rejected,

@@ -155,7 +155,7 @@ def _failed(case: IngestionCase) -> Iterator[str]:
 
 
 def _what(row: IngestionRow) -> str:
-    size = "" if row.found is None else f", {format_size(row.found.size_bytes)}"
+    size = "" if row.file_bytes is None else f", {format_size(row.file_bytes)}"
     return f"it reads {file_of(row)}{size}, and publishes to {row.spec.sink}"
 
 

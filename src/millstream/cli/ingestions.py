@@ -5,16 +5,18 @@ Times are engine seconds, None where something has not happened.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
-from millstream.cli.output import STATE_STYLES, local_time, make_table, printable
-from millstream.core.ingestion import ChunkRow, IngestionRow, ReadChunks, ReadIngestion, Status
+from millstream.cli.output import local_time, make_table, printable, styled
+from millstream.cli.styles import STATE_STYLES
+from millstream.core.ingestion import ChunkRow, IngestionRow, ReadChunks, ReadIngestion, Status, progress_document
 from millstream.core.model import Kind
 from millstream.core.rows import BatchRow
 from millstream.core.units import format_size
 from millstream.ports import Ledger
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 KINDS = (Kind.CHUNK, Kind.PLAN)
 """The batches of ingestions."""
@@ -64,23 +66,14 @@ def with_files(rows: Sequence[BatchRow], *, files: Mapping[str, str]) -> list[Ba
 
 
 def ingestion_document(row: IngestionRow) -> dict[str, object]:
-    """An ingestion; `planned` chunks are those that nobody has begun."""
+    """An ingestion; bytes, records and chunks are counted as the HTTP API does."""
     return {
         "message_id": row.spec.message_id,
         "status": row.status,
         "file_name": row.spec.name,
         "file_container": row.spec.container,
         "to": row.spec.sink,
-        "size_bytes": None if row.found is None else row.found.size_bytes,
-        "bytes_done": row.bytes_done,
-        "records_published": row.records_published,
-        "records_rejected": row.records_rejected,
-        "chunks": {
-            "planned": max(0, row.chunks_planned - row.chunks_running - row.chunks_done - row.chunks_failed),
-            "running": row.chunks_running,
-            "done": row.chunks_done,
-            "failed": row.chunks_failed,
-        },
+        **progress_document(row),
         "error": row.error or None,
         "waits_for": row.waits_for or None,
         "successor": row.successor or None,
@@ -113,7 +106,7 @@ def chunk_document(row: ChunkRow) -> dict[str, object]:
 # --- terminal ---------------------------------------------------------------------------------------------------------
 
 
-def ingestion_table(rows: Iterable[IngestionRow], *, now_s: float) -> Table:
+def ingestion_table(rows: Iterable[IngestionRow], *, now_s: float) -> "Table":
     """One row for each ingestion."""
     table = make_table(
         "ingestion", "status", "chunks", "records", "size", "since", "file", "says", numbers=("records", "size")
@@ -121,10 +114,10 @@ def ingestion_table(rows: Iterable[IngestionRow], *, now_s: float) -> Table:
     for row in rows:
         table.add_row(
             row.spec.message_id,
-            Text(row.status, style=STYLES[row.status]),
+            styled(row.status, STYLES[row.status]),
             chunks_of(row),
             f"{row.records_published:,}",
-            "" if row.found is None else format_size(row.found.size_bytes),
+            "" if row.file_bytes is None else format_size(row.file_bytes),
             local_time(row.created_at, now_s=now_s),
             printable(file_of(row)),
             printable(row.error or row.waits_for),
@@ -139,7 +132,7 @@ def chunks_of(row: IngestionRow) -> str:
     return f"{row.chunks_done:,} of {row.chunks_planned:,}{more}{failed}"
 
 
-def chunk_table(rows: Iterable[ChunkRow], *, now_s: float) -> Table:
+def chunk_table(rows: Iterable[ChunkRow], *, now_s: float) -> "Table":
     """One row for each chunk."""
     numbers = ("chunk", "records", "attempts")
     table = make_table("chunk", "state", "bytes", "records", "attempts", "when", "error", numbers=numbers)
@@ -147,7 +140,7 @@ def chunk_table(rows: Iterable[ChunkRow], *, now_s: float) -> Table:
         at_s = row.not_before or row.finished_at or row.claimed_at
         table.add_row(
             f"{row.chunk.seq:,}",
-            Text(row.state, style=STATE_STYLES[row.state]),
+            styled(row.state, STATE_STYLES[row.state]),
             f"{row.chunk.start:,} to {row.chunk.end:,}",
             f"{row.chunk.records:,}",
             str(row.attempts),

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_verb, argument
 from millstream.cli.output import print_json, wants_json
 from millstream.config.serving_values import read_key_name, read_scope
 from millstream.core.exits import Exit
@@ -13,10 +13,9 @@ from millstream.wiring.serve import make_key
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="key",
-        summary="Make an API key for `millstream serve`; it is shown once and kept nowhere.",
         example="millstream key alice --containers test\n  millstream key root --operator",
         parents=parents,
     )

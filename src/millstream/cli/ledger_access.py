@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
-from millstream.adapters.clock import Anchor, SystemClock
+from millstream.adapters.clock import CLOCK_ANCHOR, Anchor, SystemClock
 from millstream.adapters.lock import running_engine
 from millstream.adapters.sqlite import SqliteLedger, ring
 from millstream.cli.output import local_time
 from millstream.cli.place import Place
+from millstream.config.dispatching import LEDGER_FILE
 from millstream.core.container import is_object_address
 from millstream.core.ingestion import IngestionRow, ReadIngestion
 from millstream.core.operations import Operation, SetMeta
@@ -29,7 +30,6 @@ from millstream.core.terms import TERMS, Terms, load_terms
 from millstream.errors import MillstreamError, UnknownBatchError
 from millstream.ports import Ledger
 from millstream.runtime.sweeper import RING, SWEEPER
-from millstream.wiring.engine import CLOCK_ANCHOR, LEDGER
 from millstream.wiring.shared import open_at_once
 
 Answer = TypeVar("Answer")
@@ -85,7 +85,7 @@ async def open_ledger(place: Place) -> AsyncIterator[Ledger]:
 
 
 def _open_folder(state: str) -> Ledger:
-    path = Path(state) / LEDGER
+    path = Path(state) / LEDGER_FILE
     if not path.exists():
         raise MillstreamError(
             f"state: no state at {state}: nothing was run there yet; name the folder of an engine with --state"
@@ -105,7 +105,7 @@ async def change(ledger: Ledger, operation: Operation[Answer], *, place: Place, 
         told = SetMeta(key=RING, value=repr(now_s))
         return cast("Answer", (await ledger.apply([operation, told]))[0])
     result = await ledger.do(operation)
-    ring(Path(place.folder) / LEDGER)
+    ring(Path(place.folder) / LEDGER_FILE)
     return result
 
 

@@ -84,11 +84,22 @@ def log_events(event: Event) -> None:
         case NextRun():
             log.info("%s: looks again at %s", event.pipeline, local_time(event.at, now_s=time.time()))
         case Draining():
-            fate = "closed and worked" if event.drain == "close" else "kept"
-            limit = rough_duration(event.limit_s)
-            log.info("draining: open minibatches are %s; running attempts get %s", fate, limit)
+            log.info("draining: %s", _fate(event))
         case _:
             pass
+
+
+def _fate(event: Draining) -> str:
+    """What becomes of what there is."""
+    limit = rough_duration(event.limit_s)
+    match event.who:
+        case "ingest":
+            return f"nothing more is begun; running chunks get {limit}, and the next start goes on with the rest"
+        case "worker":
+            return f"nothing more is taken; running attempts get {limit}, and other workers go on with the rest"
+        case "engine":
+            fate = "closed and worked" if event.drain == "close" else "kept"
+            return f"open minibatches are {fate}; running attempts get {limit}"
 
 
 def _log_attempt(event: AttemptEnded) -> None:

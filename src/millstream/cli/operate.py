@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.documents import batch_document
 from millstream.cli.ingestions import GOING, KINDS, files_of, with_files
 from millstream.cli.ledger_access import change, find_work, look_around, open_ledger
@@ -38,7 +38,6 @@ class Intervention:
     """
 
     verb: str
-    summary: str
     operation: Callable[[str | None, float], Operation[int]]
     states: tuple[State, ...]
     action: Action
@@ -51,7 +50,6 @@ class Intervention:
 INTERVENTIONS = (
     Intervention(
         verb="retry",
-        summary="Make a dead batch, what is dead of an ingestion, or all, ready again with fresh retries.",
         operation=lambda batch_id, at: Revive(batch_id=batch_id, at=at),
         states=TRANSITIONS[Step.REVIVE].sources,
         action=Action.RETRY,
@@ -62,7 +60,6 @@ INTERVENTIONS = (
     ),
     Intervention(
         verb="pause",
-        summary="Hold a batch, an ingestion or all work back; an attempt that runs goes on.",
         operation=lambda batch_id, at: SetPaused(batch_id=batch_id, paused=True, at=at),
         states=tuple(state for state in State if state not in FINISHED),
         action=Action.PAUSE,
@@ -73,7 +70,6 @@ INTERVENTIONS = (
     ),
     Intervention(
         verb="resume",
-        summary="Let a paused batch, a paused ingestion or all work go on.",
         operation=lambda batch_id, at: SetPaused(batch_id=batch_id, paused=False, at=at),
         states=tuple(State),
         action=Action.RESUME,
@@ -84,7 +80,6 @@ INTERVENTIONS = (
     ),
     Intervention(
         verb="cancel",
-        summary="Give up a batch, an ingestion or all that are not at their end; an attempt that runs is ended.",
         operation=lambda batch_id, at: Cancel(batch_id=batch_id, at=at),
         states=(*TRANSITIONS[Step.CLOSE_CANCELLED].sources, *TRANSITIONS[Step.CANCEL].sources),
         action=Action.CANCEL,
@@ -98,10 +93,9 @@ INTERVENTIONS = (
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register all five verbs."""
-    dead = add_command(
+    dead = add_verb(
         verbs,
         name="dead",
-        summary="List the dead batches with their errors.",
         example="millstream dead\n  millstream dead --config mill.toml",
         parents=parents,
     )
@@ -109,10 +103,9 @@ def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> N
     dead.set_defaults(run=_dead)
     for intervention in INTERVENTIONS:
         command = f"millstream {intervention.verb}"
-        parser = add_command(
+        parser = add_verb(
             verbs,
             name=intervention.verb,
-            summary=intervention.summary,
             example=f"{command} clicks-00000017\n  {command} 0198a4f2c7e1d2b3a4958671605f4e3d --config mill.toml\n"
             f"  {command} {intervention.everything or ''}".rstrip(),
             parents=parents,

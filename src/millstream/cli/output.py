@@ -3,6 +3,7 @@
 Theory of operation: results go to standard output, as tables in a terminal and as JSON in a pipe or on request;
 everything else goes to standard error. Text that came from records, errors or file names is made `printable` before a
 terminal sees it, so that nothing in it can move a cursor or break a line. JSON keeps it all, and times as seconds.
+What draws in a terminal is loaded by those who draw: a pipe gets its answer sooner.
 """
 
 import argparse
@@ -10,23 +11,14 @@ import json
 import sys
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
-from rich.text import Text
-
-from millstream.core.lifecycle import State
 from millstream.core.units import format_duration
 
-STATE_STYLES: dict[str, str] = {
-    State.OPEN: "cyan",
-    State.READY: "blue",
-    State.RUNNING: "yellow",
-    State.WAITING: "magenta",
-    State.DONE: "green",
-    State.DISCARDED: "dim",
-    State.DEAD: "bold red",
-}
+if TYPE_CHECKING:
+    from rich.console import Console, JustifyMethod
+    from rich.table import Table
+    from rich.text import Text
 
 
 def wants_json(args: argparse.Namespace) -> bool:
@@ -43,23 +35,36 @@ def print_json(document: Mapping[str, object]) -> None:
     sys.stdout.buffer.flush()
 
 
-def stdout_console() -> Console:
+def stdout_console() -> "Console":
     """For results in a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - for those who draw
+
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def stderr_console() -> Console:
+def stderr_console() -> "Console":
     """For progress and messages; whoever draws and whoever logs must share one, or they overwrite each other."""
+    from rich.console import Console  # noqa: PLC0415 - for those who draw
+
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
-def say(console: Console, text: str, *, style: str = "") -> None:
+def say(console: "Console", text: str, *, style: str = "") -> None:
     """Write a line, left to the terminal to wrap."""
-    console.print(Text(printable(text), style=style), soft_wrap=True)
+    console.print(styled(printable(text), style), soft_wrap=True)
 
 
-def make_table(*columns: str, numbers: Container[str] = ()) -> Table:
+def styled(text: str, style: str = "") -> "Text":
+    """Text of a style, for tables and lines."""
+    from rich.text import Text  # noqa: PLC0415 - for those who draw
+
+    return Text(text, style=style)
+
+
+def make_table(*columns: str, numbers: Container[str] = ()) -> "Table":
     """An empty table without lines; columns in `numbers` are aligned to the right, only the last one wraps."""
+    from rich.table import Table  # noqa: PLC0415 - for those who draw
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         justify: JustifyMethod = "right" if column in numbers else "left"

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from millstream.config import ENVIRONMENT_PREFIX, EngineConfig, Reader
 from millstream.config.dispatching import LEDGER_FILE, check_dispatching, is_postgres, read_dispatching, read_ledger
-from millstream.config.serving import read_document
 from millstream.core.queueaddress import without_password
 from millstream.errors import ConfigurationError, InvalidValueError
 
@@ -94,6 +93,8 @@ def _place_of_address(text: str, *, name: str) -> Place:
 
 
 def _place_of_file(path: Path, *, state: str | None, environment: Mapping[str, str]) -> Place:
+    from millstream.config.serving import read_document  # noqa: PLC0415 - few commands are given a file
+
     document, where, reader = read_document(path), f"{path}: ", Reader(environment)
     try:
         dispatch = read_dispatching(document, reader, where=where)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.output import counted, print_json, printable, say, stderr_console, stdout_console, wants_json
 from millstream.core.schedule import find_zone
 from millstream.errors import InvalidValueError, MillstreamError, MissingExtraError
@@ -25,10 +25,9 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register `plot`."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="plot",
-        summary="Draw unique users over time, a panel for each size of windows, from results of `millstream count`.",
         example="millstream count frames.jsonl --output users.jsonl && millstream plot users.jsonl -o users.svg\n"
         "  millstream plot monday.jsonl tuesday.jsonl --by minute,hour -o users.png",
         parents=parents,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from millstream.adapters.framefile import FramePipe, StoredFile, look_at
 from millstream.adapters.jsonkey import json_key_reader
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_verb, argument
 from millstream.cli.outgoing import Outgoing, paced, read_lines
 from millstream.cli.output import counted, print_json, rough_duration, say, stderr_console, stdout_console, wants_json
 from millstream.cli.stopping import Stop
@@ -34,10 +34,9 @@ _REFRESHES_PER_S = 5
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register `produce`."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="produce",
-        summary="Write the lines of files or of standard input to a Kafka topic, each as a record.",
         example="millstream produce frames.jsonl.gz kafka://localhost:9092/user-tracker --partitions 4\n"
         "  tail -f app.log | millstream produce - kafka://localhost:9092/logs --key user.id",
         parents=parents,

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_verb, argument
 from millstream.cli.output import make_table, print_json, say, stderr_console, stdout_console, wants_json
 from millstream.core.address import TopicAddress, is_kafka, parse_address, parse_brokers, parse_topic
 from millstream.core.exits import Exit
@@ -26,10 +26,9 @@ _BROKER = "localhost:9092"
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register `reset`."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="reset",
-        summary="Set where a consumer group reads on in a topic, while none of its members is at work.",
         example="millstream reset kafka://localhost:9092/user-tracker --to earliest --all\n"
         "  millstream reset --group loaders --topic clicks --to 2025-07-20T12:00:00Z --broker localhost:9092\n\n"
         "a group of `millstream count` also keeps the windows that it counted so far. To count again from elsewhere,\n"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.live import Live
 
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_verb, argument
 from millstream.cli.output import counted, say, stderr_console, stdout_console, wants_json
 from millstream.cli.stopping import Stop
 from millstream.core.address import parse_address
@@ -29,10 +29,9 @@ _REFRESHES_PER_S = 4
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register `results`."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="results",
-        summary="Show the results of `millstream count` in a topic: a live table of the newest windows, or JSON lines.",
         example="millstream results kafka://localhost:9092/user-data\n"
         "  millstream results kafka://localhost:9092/user-data --by hour,day --once > users.jsonl",
         parents=parents,

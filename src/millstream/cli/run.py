@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.engine import run_engine
 from millstream.cli.output import print_json, wants_json
 from millstream.cli.settings import add_settings, given
@@ -17,10 +17,9 @@ from millstream.wiring.inputs import check_inputs
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="run",
-        summary="Run several pipelines from one TOML file, checked as a whole before anything starts.",
         example="millstream run mill.toml --check\n  millstream run mill.toml",
         parents=parents,
     )

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.messages import log_events, log_to
 from millstream.cli.output import print_json, printable, stderr_console, wants_json
 from millstream.cli.settings import add_settings, given
@@ -19,10 +19,9 @@ ENGINE = ("drain_limit", "keep")
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="serve",
-        summary="Serve an HTTP API and a page: POST the name of a file, follow it to the last record.",
         example="millstream serve --container test=data/\n"
         "  curl -X POST http://127.0.0.1:8080/read-and-publish-data -H 'Content-Type: application/json' \\\n"
         '    -d \'{"file_name": "data.csv", "file_container": "test"}\'\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from millstream import simulate
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_command, add_verb, argument
 from millstream.core.units import format_size, parse_count, parse_duration, parse_rate, parse_share, parse_size
 from millstream.errors import MillstreamError
 
@@ -20,10 +20,9 @@ _LINES_PER_WRITE = 4_096
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register `simulate messages|files|frames`; `parents` hold the options that all commands have."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="simulate",
-        summary="Make messages, files or frames to try things out with.",
         example="millstream simulate files --dir incoming",
     )
     kinds = parser.add_subparsers(title="what to simulate", metavar="messages|files|frames", required=True)

@@ -5,24 +5,23 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_verb, argument
 from millstream.cli.details import show_batch, show_file, show_ingestion
 from millstream.cli.documents import batch_document
 from millstream.cli.ingestions import GOING, KINDS, files_of, ingestion_document, ingestion_table, with_files
 from millstream.cli.ledger_access import Surroundings, find_anything, look_around, open_ledger
 from millstream.cli.output import (
-    STATE_STYLES,
     counted,
     print_json,
     say,
     stdout_console,
+    styled,
     wants_json,
 )
 from millstream.cli.place import Place, add_place, place_of
+from millstream.cli.styles import STATE_STYLES
 from millstream.cli.tables import batch_table
 from millstream.core.ingestion import PIPELINE, IngestionRow, ReadIngestions, Status
 from millstream.core.lifecycle import State
@@ -31,6 +30,10 @@ from millstream.core.queries import ReadNewestBatches, ReadPipelines, ReadTotals
 from millstream.core.rows import BatchRow, PipelineRow, TotalRow
 from millstream.core.units import format_size, parse_count
 from millstream.ports import Ledger
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 LISTED = (State.OPEN, State.READY, State.RUNNING, State.WAITING, State.DEAD)
 """What a person sees one by one; what is over is only counted."""
@@ -58,10 +61,9 @@ class Snapshot:
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="status",
-        summary="Show what there is and where it is: everything, a batch, an ingestion or a file.",
         example="millstream status\n  millstream status clicks-00000017\n  millstream status incoming/a.csv --json\n"
         "  millstream status --config mill.toml",
         parents=parents,
@@ -174,7 +176,7 @@ def _pipeline_document(pipeline: PipelineRow, *, totals: Sequence[TotalRow]) -> 
 # --- terminal ---------------------------------------------------------------------------------------------------------
 
 
-def draw_snapshot(snapshot: Snapshot, *, console: Console) -> None:
+def draw_snapshot(snapshot: Snapshot, *, console: "Console") -> None:
     """Draw what `status` shows to a person: the engine, a line per pipeline, a table of batches."""
     around = snapshot.around
     running = _who(snapshot)
@@ -204,8 +206,8 @@ def _who(snapshot: Snapshot) -> str:
     return "no engine is running" if around.engine_pid is None else f"engine running, process {around.engine_pid}"
 
 
-def _totals_line(pipeline: PipelineRow, *, totals: Sequence[TotalRow]) -> Text:
-    line = Text(f"{pipeline.name}: ")
+def _totals_line(pipeline: PipelineRow, *, totals: Sequence[TotalRow]) -> "Text":
+    line = styled(f"{pipeline.name}: ")
     if pipeline.kind is Kind.MINIBATCH:
         accepted = f"{counted(pipeline.accepted_records, 'record')} accepted, {format_size(pipeline.accepted_bytes)}"
         line.append(f"{accepted}; ")
@@ -214,8 +216,8 @@ def _totals_line(pipeline: PipelineRow, *, totals: Sequence[TotalRow]) -> Text:
     if pipeline.kind is Kind.CHUNK:
         line.append("chunks and plan steps: ")
     parts = [
-        Text(f"{own[state].batches:,} {state} ({counted(own[state].records, noun)})", style=STATE_STYLES[state])
+        styled(f"{own[state].batches:,} {state} ({counted(own[state].records, noun)})", STATE_STYLES[state])
         for state in State
         if state in own
     ]
-    return line.append(Text(", ").join(parts) if parts else "no batches yet")
+    return line.append(styled(", ").join(parts) if parts else "no batches yet")

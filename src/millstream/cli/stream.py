@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.engine import engine_settings, run_engine
 from millstream.cli.settings import add_settings, given
 from millstream.config import EngineConfig, StreamConfig, WorkConfig, options_of, read_pipeline
@@ -12,10 +12,9 @@ from millstream.config import EngineConfig, StreamConfig, WorkConfig, options_of
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="stream",
-        summary="Cut a stream of lines into minibatches and have each worked once.",
         example="tail -f app.log | millstream stream - --window 5m --handler shop.load:clicks\n"
         "  millstream stream events.jsonl --key user --max-count 1000 -- ./load.sh\n"
         "  millstream stream kafka://localhost:9092/clicks --window 1m --handler shop.load:clicks\n"

@@ -1,25 +1,27 @@
 """Tables of batches, attempts, events and files, as a person sees them in a terminal."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
-from millstream.cli.output import STATE_STYLES, local_time, make_table, printable, rough_duration
+from millstream.cli.output import local_time, make_table, printable, rough_duration, styled
+from millstream.cli.styles import STATE_STYLES
 from millstream.core.lifecycle import State
 from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
 from millstream.core.units import format_size
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-def batch_table(rows: Iterable[BatchRow], *, now_s: float) -> Table:
+
+def batch_table(rows: Iterable[BatchRow], *, now_s: float) -> "Table":
     """One row for each batch; behind its id the key that its records share, if they do."""
     table = make_table(
         "batch", "state", "cut", "records", "size", "when", "attempts", "error", numbers=("records", "size", "attempts")
     )
     for row in rows:
         table.add_row(
-            Text.assemble(row.id, (f" {printable(row.key)}" if row.key is not None else "", "dim")),
-            Text(row.state + (", paused" if row.paused else ""), style=STATE_STYLES[row.state]),
+            styled(row.id).append(f" {printable(row.key)}" if row.key is not None else "", "dim"),
+            styled(row.state + (", paused" if row.paused else ""), STATE_STYLES[row.state]),
             row.cut or "",
             f"{row.records:,}",
             format_size(row.size_bytes),
@@ -30,7 +32,7 @@ def batch_table(rows: Iterable[BatchRow], *, now_s: float) -> Table:
     return table
 
 
-def attempt_table(rows: Iterable[AttemptRow], *, now_s: float) -> Table:
+def attempt_table(rows: Iterable[AttemptRow], *, now_s: float) -> "Table":
     """One row for each attempt that ended."""
     table = make_table("attempt", "outcome", "ended", "took", "by", "error", numbers=("attempt", "took"))
     for row in rows:
@@ -45,7 +47,7 @@ def attempt_table(rows: Iterable[AttemptRow], *, now_s: float) -> Table:
     return table
 
 
-def event_table(rows: Iterable[EventRow], *, now_s: float) -> Table:
+def event_table(rows: Iterable[EventRow], *, now_s: float) -> "Table":
     """One row for each event."""
     table = make_table("event", "at", "detail")
     for row in rows:
@@ -53,7 +55,7 @@ def event_table(rows: Iterable[EventRow], *, now_s: float) -> Table:
     return table
 
 
-def file_table(rows: Iterable[FileRow], *, now_s: float) -> Table:
+def file_table(rows: Iterable[FileRow], *, now_s: float) -> "Table":
     """One row for each version of a file."""
     table = make_table("state", "size", "seen", "bucket", "SHA-256", "file", numbers=("size",))
     for row in rows:

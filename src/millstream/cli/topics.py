@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from millstream.cli.arguments import Verbs, add_command, argument
+from millstream.cli.arguments import Verbs, add_command, add_verb, argument
 from millstream.cli.output import counted, make_table, print_json, say, stderr_console, stdout_console, wants_json
 from millstream.core.address import parse_address, parse_cluster
 from millstream.core.exits import Exit
@@ -20,10 +20,9 @@ _TOPIC = "kafka://HOST:PORT/TOPIC"
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register `topics create|list|delete`; `parents` hold the options that all commands have."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="topics",
-        summary="Make, list or delete Kafka topics.",
         example="millstream topics create kafka://localhost:9092/user-tracker --partitions 4",
     )
     steps = parser.add_subparsers(title="what to do", metavar="create|list|delete", required=True)

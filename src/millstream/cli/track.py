@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.client import Client
 from millstream.cli.output import print_json, printable, rough_duration, say, stderr_console, stdout_console, wants_json
 from millstream.core.exits import Exit
@@ -35,10 +35,9 @@ Document = dict[str, Any]
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="track",
-        summary="Show how far a job of a server is: state, progress, rate, and when it will be done.",
         example="millstream track 0197a3c4d5e6f0a1b2c3d4e5f6071829 --server http://127.0.0.1:8080 --wait",
         parents=parents,
     )

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from millstream.cli.arguments import Verbs, add_command
+from millstream.cli.arguments import Verbs, add_verb
 from millstream.cli.messages import log_events, log_to
 from millstream.cli.output import counted, print_json, stderr_console, wants_json
 from millstream.cli.settings import add_settings, given
@@ -25,10 +25,9 @@ ENGINE = ("drain_limit",)
 
 def add_parser(verbs: Verbs, *, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    parser = add_command(
+    parser = add_verb(
         verbs,
         name="worker",
-        summary="Work what services and engines on other machines took on, beside any number of other workers.",
         example="millstream worker --config mill.toml",
         parents=parents,
     )

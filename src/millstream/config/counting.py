@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from millstream.config.option import _option
+from millstream.config.reader import Reader, _without
 from millstream.config.readers import (
     one_of,
     read_count,
@@ -12,8 +14,6 @@ from millstream.config.readers import (
     read_text,
     read_zone,
 )
-from millstream.config.reading import Reader, _without
-from millstream.config.settings import _option
 from millstream.core.units import parse_duration
 from millstream.errors import InvalidValueError
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from millstream.config.option import _option, options_of
+from millstream.config.reader import Reader
 from millstream.config.readers import one_of, read_flag, read_positive_duration, read_text
-from millstream.config.reading import Reader
-from millstream.config.settings import _option, options_of
 from millstream.core.queueaddress import parse_broker, without_password
 from millstream.errors import InvalidValueError
 

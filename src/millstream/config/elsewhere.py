@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from millstream.config.dispatching import DISPATCHING, DispatchConfig, check_dispatching, read_dispatching
+from millstream.config.option import _option, options_of
+from millstream.config.reader import Reader
 from millstream.config.readers import read_text
-from millstream.config.reading import TABLES, Reader, read_toml
+from millstream.config.reading import TABLES, read_toml
 from millstream.config.serving import read_document
-from millstream.config.settings import Config, FilesConfig, _option, options_of
+from millstream.config.settings import Config, FilesConfig
 from millstream.core.container import is_object_address, parse_container
 from millstream.errors import ConfigurationError
 

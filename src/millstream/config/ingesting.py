@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from millstream.config.option import _option
+from millstream.config.reader import Reader, _without
 from millstream.config.readers import OFF, one_of, read_count, read_flag, read_positive_size, read_text
-from millstream.config.reading import Reader, _without
-from millstream.config.settings import _option
 from millstream.core.splitting import DEFAULT_CHUNK_BYTES, DEFAULT_MAX_RECORD_BYTES, Dialect, Format, Policy
 from millstream.core.tasks import Compression, OnChange
 from millstream.core.units import format_size
@@ -107,6 +107,15 @@ class IngestConfig:
     )
     compression: str = _option(
         one_of(*Compression), Compression.AUTO.value, example="gzip", text="auto (by the first bytes), none, gzip, zstd"
+    )
+    max_unpacked: int = _option(
+        read_positive_size, "100GB", example="500GB", text="most that a compressed file may unpack to"
+    )
+    max_ratio: int = _option(
+        read_count,
+        "250",
+        example="1000",
+        text="how many times its size a compressed file may unpack to, above 100 MB",
     )
     on_change: str = _option(
         one_of(*OnChange), OnChange.FAIL.value, example="restart", text="if the file changes meanwhile: fail or restart"

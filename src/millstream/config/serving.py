@@ -13,7 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from millstream.config.dispatching import DISPATCHING, DispatchConfig, check_dispatching, read_dispatching
+from millstream.config.engine import EngineConfig
 from millstream.config.ingesting import read_chunk_size
+from millstream.config.option import _option, options_of
+from millstream.config.reader import Reader, _without
 from millstream.config.readers import (
     one_of,
     read_count,
@@ -26,7 +29,6 @@ from millstream.config.readers import (
     read_whole,
     unless_off,
 )
-from millstream.config.reading import Reader, _without
 from millstream.config.serving_values import (
     EVERY,
     Listen,
@@ -38,7 +40,7 @@ from millstream.config.serving_values import (
     read_scope,
     read_sha256,
 )
-from millstream.config.settings import EngineConfig, WorkConfig, _option, options_of
+from millstream.config.settings import WorkConfig
 from millstream.core.splitting import Policy
 from millstream.core.tasks import OnChange
 from millstream.errors import ConfigurationError
@@ -107,6 +109,15 @@ class ServeConfig:
     max_jobs: int = _option(read_count, "10000", example="1000", text="unfinished jobs that each key may have")
     max_file: int | None = _option(
         unless_off(read_positive_size), None, example="100GB", text="largest file that is taken on"
+    )
+    max_unpacked: int = _option(
+        read_positive_size, "100GB", example="500GB", text="most that a compressed file may unpack to"
+    )
+    max_ratio: int = _option(
+        read_count,
+        "250",
+        example="1000",
+        text="how many times its size a compressed file may unpack to, above 100 MB",
     )
     max_streams: int = _option(read_count, "64", example="64", text="event streams that are open at once")
     max_connections: int = _option(read_count, "1000", example="1000", text="connections that are open at once")

@@ -1,28 +1,23 @@
-"""The settings: each a field with its name, default, meaning, and how it is read."""
+"""The settings of streams, of files, and of how both are worked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
 
+from millstream.config.engine import EngineConfig
+from millstream.config.option import _option
+from millstream.config.pipeline_readers import read_handler, read_pipeline_name, read_start, read_strategy
 from millstream.config.readers import (
-    DASHBOARD,
     one_of,
     read_command,
     read_count,
-    read_dashboard,
     read_duration,
     read_field,
     read_flag,
-    read_handler,
     read_paths,
-    read_pipeline_name,
     read_positive_duration,
     read_positive_size,
     read_rate,
     read_size,
-    read_speed,
-    read_start,
-    read_strategy,
     read_text,
     read_time_of_day,
     read_whole,
@@ -37,45 +32,6 @@ SIMULATED = "sim:messages"
 
 SOURCES = f"-, a file, kafka://HOST:PORT/TOPIC, amqp://HOST/QUEUE, or {SIMULATED}"
 """What can be a source."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """How one setting is read and explained; `example` is what a user would write.
-
-    `bare` is what it means on the command line without a value; None where it must have one.
-    """
-
-    read: Callable[[Any, str], object]
-    help: str
-    example: str
-    default: str | None
-    is_flag: bool = False
-    is_required: bool = False
-    bare: str | None = None
-
-
-def _option(
-    read: Callable[[Any, str], object],
-    default: str | None,
-    *,
-    example: str,
-    text: str,
-    is_flag: bool = False,
-    is_required: bool = False,
-    bare: str | None = None,
-) -> Any:
-    value = None if default is None else read(default, "default")
-    option = Option(
-        read=read,
-        help=text,
-        example=example,
-        default=default,
-        is_flag=is_flag,
-        is_required=is_required,
-        bare=bare,
-    )
-    return field(default=value, metadata={"option": option})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,28 +214,6 @@ class FilesConfig(WorkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineConfig:
-    """What all pipelines of one engine share."""
-
-    state: str = _option(read_text, ".millstream", example=".millstream", text="folder of ledger and spool")
-    speed: float = _option(read_speed, "1", example="300", text="how many times faster the engine's clock runs")
-    drain: str = _option(
-        one_of("keep", "close"), "keep", example="close", text="open minibatches at a stop: keep or close"
-    )
-    drain_limit: float = _option(
-        read_duration, "30s", example="30s", text="real time that running attempts get at a stop"
-    )
-    keep: float = _option(read_duration, "7d", example="7d", text="how long finished batches are remembered")
-    dashboard: str | None = _option(
-        unless_off(read_dashboard),
-        None,
-        example=DASHBOARD,
-        text=f"show a page at this address of the machine while the engine runs (without an address: {DASHBOARD})",
-        bare=DASHBOARD,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything an engine needs to know."""
 
@@ -291,17 +225,3 @@ class Config:
     def pipelines(self) -> tuple[StreamConfig | FilesConfig, ...]:
         """All pipelines, streams first."""
         return (*self.streams, *self.files)
-
-
-Settings = TypeVar("Settings")
-"""A class of settings: one whose fields have options."""
-
-
-def options_of(kind: type[object]) -> dict[str, Option]:
-    """The options of one of the settings classes, by name, in the order of declaration."""
-    return {f.name: f.metadata["option"] for f in fields(cast("Any", kind)) if "option" in f.metadata}
-
-
-def word_of(name: str) -> str:
-    """What users call the setting of a field: a field cannot be called as a keyword of Python is, such as `from`."""
-    return name.removesuffix("_")

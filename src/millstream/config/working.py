@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millstream.config.dispatching import DispatchConfig, check_dispatching, read_dispatching
-from millstream.config.reading import Reader
+from millstream.config.reader import Reader
 from millstream.config.serving import Serving, read_document, read_serving
 from millstream.errors import ConfigurationError
 
