@@ -10,24 +10,20 @@ peak of the proportional set size of a process with its children, looked at ten 
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
-from typing import IO
 
 from millstream import simulate
 from millstream.counting.frames.choosing import native_problem
+from watching import Usage, run
 
 Row = dict[str, str | int | float]
 Answer = dict[tuple[str, int], int]
@@ -43,18 +39,8 @@ USERS = 50_000
 """Fewer than a window holds exactly, so that answers can be compared."""
 LARGE_OF = 7
 """A frame of 2 KB is so many of 290 bytes in one."""
-WATCH_EVERY_S = 0.1
 READ_BYTES = 1 << 20
 START_S = simulate.START_S // 3_600 * 3_600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a run took: seconds of the wall and of processors, peak memory in MB."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
 
 
 def speed(*, quick: bool) -> list[Row]:
@@ -269,7 +255,7 @@ def main(words: Sequence[str]) -> None:
     Path(output).write_text("".join(lines), encoding="utf-8")
 
 
-# --- measuring --------------------------------------------------------------------------------------------------------
+# --- limits -----------------------------------------------------------------------------------------------------------
 
 
 def limits(cores: int) -> dict[str, str]:
@@ -277,55 +263,6 @@ def limits(cores: int) -> dict[str, str]:
     environment = {**os.environ, "POLARS_MAX_THREADS": str(cores)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles a program anew for each run
     return environment
-
-
-def run(command: Sequence[str], *, environment: Mapping[str, str], output: IO[bytes] | None = None) -> Usage:
-    """Run a command to its end, and watch it; raises CalledProcessError when it fails."""
-    began, cpu_before_s = time.perf_counter(), _children_s()
-    process = subprocess.Popen(command, env=environment, stdout=output)
-    is_over, peaks = Event(), [0]
-    watcher = Thread(target=_watch, args=(process.pid, is_over, peaks))
-    watcher.start()
-    code = process.wait()
-    wall_s = time.perf_counter() - began
-    is_over.set()
-    watcher.join()
-    if code:
-        raise subprocess.CalledProcessError(code, command)
-    return Usage(wall_s=wall_s, cpu_s=_children_s() - cpu_before_s, peak_mb=max(peaks) / 1e3)
-
-
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _watch(pid: int, is_over: Event, peaks: list[int]) -> None:
-    while not is_over.wait(WATCH_EVERY_S):
-        peaks.append(sum(map(_memory_kb, _family(pid))))
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and all below it."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in _read(children).split():
-            yield from _family(int(child))
-
-
-def _memory_kb(pid: int) -> int:
-    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
-
-
-def _read(path: Path) -> str:
-    """The text of a file of a process that may be gone."""
-    try:
-        return path.read_text(encoding="ascii")
-    except OSError:
-        return ""
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Records per second from a file to where they go, with what that takes of processors and memory.
 
 Every run is `millstream ingest` or `millstream serve` as a person starts it, from its start to its last record, with
-its start-up; every output is counted. The input is 1.5 million rows of CSV, one in fifty with a newline inside of
-quotes.
+its start-up; every output is counted. Memory is the proportional set size of all its processes, in which pages that
+they share count once. The input is 1.5 million rows of CSV, one in fifty with a newline inside of quotes.
 """
 
 import csv
@@ -22,8 +22,8 @@ from statistics import median
 import ingest_grown
 import ingest_posts
 import machine
-from counting_peers import Usage
-from counting_peers import run as run_watched
+from watching import Usage
+from watching import run as run_watched
 
 sys.path.append(str(Path(__file__).parents[1]))  # `dev` lies beside this folder
 
@@ -80,7 +80,7 @@ def speed(folder: Path, *, quick: bool) -> list[Row]:
             "highest": round(rows / min(usage.wall_s for usage in usages)),
             "MB/s": round(size_mb / median(usage.wall_s for usage in usages), 1),
             "processor s per million rows": round(1e6 * median(usage.cpu_s for usage in usages) / rows, 2),
-            "peak MB": round(max(usage.peak_mb for usage in usages)),
+            "peak MB (PSS)": round(max(usage.peak_mb for usage in usages)),
         }
         for (name, workers), usages in used.items()
     ]
@@ -99,7 +99,7 @@ def memory(folder: Path, *, quick: bool) -> list[Row]:
         rows.append(
             {
                 "file, MB": megabytes,
-                "peak MB, all processes": round(usage.peak_mb),
+                "peak MB (PSS), all processes": round(usage.peak_mb),
                 "MB/s": round(path.stat().st_size / 1e6 / seconds, 1),
             }
         )

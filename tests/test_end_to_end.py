@@ -64,6 +64,13 @@ def fail_once(batch, context):
         raise ValueError("a bad day")
 
 
+def crash_among_others():
+    """When two others have begun, say which host is about to crash."""
+    while len({line.split()[0] for line in Path("log").read_text().splitlines()}) < 3:
+        time.sleep(0.005)
+    Path(f"crashed-{os.getpid()}").touch()
+
+
 def say(batch, context):
     """The record says what to do."""
     note(batch, context)
@@ -72,13 +79,14 @@ def say(batch, context):
             while True:
                 pass
         case b"exit":
-            time.sleep(0.3)
+            crash_among_others()
             os._exit(9)
         case b"segv":
-            time.sleep(0.3)
+            crash_among_others()
             ctypes.string_at(0)
-        case b"slow":
-            time.sleep(0.6)
+        case b"slow":  # until another host than this one has crashed
+            while not {path.name for path in Path().glob("crashed-*")} - {f"crashed-{os.getpid()}"}:
+                time.sleep(0.005)
         case b"discard":
             return Discard("not ours")
         case b"later":

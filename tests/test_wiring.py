@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from millstream.adapters.clock import SystemClock
+from millstream.adapters.clock import CLOCK_ANCHOR, SystemClock
 from millstream.adapters.filework import CopyTo, MergeTo, Verify
 from millstream.adapters.simulator import SimulatedMessages
 from millstream.adapters.sqlite import SqliteLedger
@@ -18,7 +18,7 @@ from millstream.core.queries import ReadMeta
 from millstream.errors import StrategyFailedError
 from millstream.runtime.command import CommandHandler
 from millstream.testing.clock import ManualClock
-from millstream.wiring.engine import CLOCK_ANCHOR, engine_clock
+from millstream.wiring.engine import engine_clock
 from millstream.wiring.handlers import handler_of, import_function
 from millstream.wiring.inputs import source_of, strategy_of
 

@@ -18,6 +18,7 @@ from adapters import child
 from millstream.adapters.sql import SCHEMA_VERSION, statement
 from millstream.adapters.sql.steps import choose
 from millstream.adapters.sqlite import SqliteLedger, ledger, ring
+from millstream.adapters.sqlite.rows import DIALECT
 from millstream.core.ingestion import Status
 from millstream.core.lifecycle import State
 from millstream.core.operations import SetMeta
@@ -225,7 +226,7 @@ def test_two_processes_create_the_schema_at_once(tmp_path: Path) -> None:
 )
 def test_statements_find_rows_by_an_index(tmp_path: Path, name: str) -> None:
     """What is asked often never reads a whole table, however many batches and files are kept."""
-    query = choose(statement(name), chosen=("done",))
+    query = choose(statement(name, DIALECT), chosen=("done",))
     with contextlib.closing(ledger.connect(tmp_path / "ledger.db")) as db:
         rows = db.execute(f"EXPLAIN QUERY PLAN {query}", dict.fromkeys(re.findall(r":(\w+)", query)))
         plan = [row[3] for row in rows]

@@ -13,7 +13,7 @@ from millstream.ingest.copying import Places
 from millstream.ingest.planning import plan_step
 from millstream.ingest.unpacking import UnpackLimits
 from millstream.ingest.working import Publisher
-from millstream.ports.sink import Publication
+from millstream.ports.sink import Publication, Sink
 
 
 def nothing() -> None:
@@ -71,8 +71,10 @@ class Site:
             chunks += report.chunks
         return report.found, chunks
 
-    def publish(self, spec: FileSpec, *, found: FileState, chunk: Chunk, fence: int = 1) -> ChunkReport | Spoiled:
-        """One chunk."""
+    def publish(
+        self, spec: FileSpec, *, found: FileState, chunk: Chunk, fence: int = 1, sink: Sink | None = None
+    ) -> ChunkReport | Spoiled:
+        """One chunk, to the folder unless another sink is given."""
         publication = Publication(
             batch_id=f"m1-{chunk.seq:06d}",
             message_id="m1",
@@ -81,7 +83,7 @@ class Site:
             attempt=fence,
             first_record=chunk.first_record,
         )
-        sink = PartFolder(self.folder / "out")
+        sink = sink or PartFolder(self.folder / "out")
         task = ChunkTask(spec=spec, found=found, chunk=chunk)
         return self.publisher.publish(task, publication=publication, places=self.places, sink=sink)
 

@@ -30,6 +30,7 @@ class Workshop:
     folder: Path
     clock: ManualClock = field(default_factory=ManualClock)
     told: list[str] = field(default_factory=list)
+    rung: int = 0
 
     def __post_init__(self) -> None:
         self.driver = Driver(self.ledger)
@@ -61,6 +62,7 @@ class Workshop:
             clock=self.clock,
             mark=EventMark(self.folder / "mark"),
             tell=self.told.append,
+            ring=self._ring,
         )
 
     @contextmanager
@@ -102,6 +104,9 @@ class Workshop:
 
     def close(self) -> None:
         self.driver.close()
+
+    def _ring(self) -> None:
+        self.rung += 1
 
     def _publish(self, job: Job, size: int) -> Published:
         assert job.chunk is not None

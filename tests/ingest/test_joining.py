@@ -135,8 +135,8 @@ def test_a_name_that_was_not_given_is_given_by_the_next_one(shop: Workshop) -> N
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "flipped"])
-def test_a_damaged_part_is_told_and_tried_again(shop: Workshop, damage: str) -> None:
-    """What stands before it is joined, other files are not held up, and when it is put back all goes on."""
+def test_a_damaged_part_is_told_and_made_again(shop: Workshop, damage: str) -> None:
+    """What stands before it is joined, other files are not held up, and its chunk is worked once more."""
     jobs, others = shop.start(chunks=3), shop.start("other", chunks=1)
     parts = shop.publish(*jobs)
     shop.publish(*others)
@@ -154,9 +154,10 @@ def test_a_damaged_part_is_told_and_tried_again(shop: Workshop, damage: str) -> 
         reason = shop.files.row().waits_for
         assert reason.startswith(f"output: {part}: expected")
         assert len(shop.told) == 1
-        part.write_bytes(good)
-        shop.settle(joiner)
-        assert shop.files.row().waits_for == reason
+        assert shop.rung == 1
+        (again,) = shop.reclaim()
+        assert (again.id, again.attempt) == (jobs[1].id, 2)
+        shop.publish(again)
         shop.clock.advance(TRY_AGAIN_S)
         shop.settle(joiner)
 

@@ -1,6 +1,7 @@
 """Chunks published from real files into real parts."""
 
 import csv
+import gc
 import gzip
 import io
 from dataclasses import replace
@@ -14,7 +15,8 @@ from ingest.driving import Site
 from millstream.core.ingestion import REJECTS_KEPT, ChunkReport, ChunkTask, Spoiled
 from millstream.core.splitting import Dialect, Format, Policy
 from millstream.errors import SinkRefusedError
-from millstream.ports.sink import Publication, Published
+from millstream.ingest.rendering import Lines
+from millstream.ports.sink import ChunkWriter, Publication, Published
 
 
 @pytest.fixture
@@ -230,3 +232,44 @@ def test_lines_and_objects(site):
     assert [record["line"] for record in lines] == ["one", "", "two"]
     assert objects == [{"_id": "m1:0", "n": 1}, {"_id": "m1:2", "_id_2": 3}]
     assert report.rejected == 1
+
+
+class _Watching:
+    """A sink and its writer, which look how many blocks of records there are at each write."""
+
+    address = "nowhere"
+
+    def __init__(self) -> None:
+        self.blocks: list[int] = []
+
+    def open(self, publication: Publication) -> ChunkWriter:
+        del publication
+        return self
+
+    def write(self, lines: bytes, *, numbers: range | list[int]) -> None:
+        del lines, numbers
+        self.blocks.append(sum(isinstance(found, Lines) for found in gc.get_objects()))
+
+    def commit(self) -> Published:
+        return Published(receipt="", out_bytes=0)
+
+    def abort(self) -> None:
+        raise AssertionError
+
+    def check(self) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+def test_blocks_are_forgotten_as_they_are_written(site):
+    """What a sink took, and may hold in a form of its own, is not held beside it; the counts are of all."""
+    site.write(ROWS)
+    found, (chunk,) = site.plan(site.spec())
+    sink = _Watching()
+
+    report = site.publish(site.spec(), found=found, chunk=chunk, sink=sink)
+
+    assert sink.blocks == [3, 2, 1]
+    assert report.published == 3_000

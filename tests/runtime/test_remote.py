@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from millstream.adapters.sqlite import SqliteLedger
-from millstream.core.ingestion import Accept, Act, FileSpec, PlanReport, ReadIngestion, chunk_id, plan_id
+from millstream.core.ingestion import Accept, Act, PlanReport, ReadIngestion, chunk_id, plan_id
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Done, FileRef, Job, Kind, Retry
 from millstream.core.operations import DeclarePipeline, ExpireLeases, PlanBucket
@@ -23,7 +23,7 @@ from millstream.runtime.events import Event, Events
 from millstream.runtime.ledgerclock import LedgerClock
 from millstream.runtime.remote import Bench, RemoteSettings, RemoteWorker
 from millstream.runtime.verdict import Judge
-from millstream.testing.clock import ManualClock
+from runtime.ledgerroom import LedgerRoom, play_in
 
 LEASE_S = 0.3
 
@@ -54,12 +54,11 @@ class StubPool:
         """See Pool."""
 
 
-class Room:
+class Room(LedgerRoom):
     """A ledger, and workers on it."""
 
     def __init__(self) -> None:
-        self.ledger = SqliteLedger(Path(":memory:"))
-        self.clock = ManualClock()
+        super().__init__()
         self.pool = StubPool()
         self.events: list[Event] = []
         self.claims = 0
@@ -93,11 +92,8 @@ class Room:
 
     async def ingestion(self, message_id: str = "m1") -> Ring:
         """An ingestion whose first plan step is ready, and its ring."""
-        now = self.clock.now()
-        await self.ledger.do(DeclarePipeline(name=PIPELINE, kind=Kind.CHUNK, at=now))
-        spec = FileSpec(message_id=message_id, container="c", name="f.csv", sink="kafka://h:1/t")
-        await self.ledger.do(Accept(spec=spec, principal="", at=now, is_queued=True))
-        return Ring(batch_id=plan_id(message_id, seq=0), pipeline=PIPELINE, message_id=message_id)
+        batch_id = await self.accept(message_id, sink="kafka://h:1/t")
+        return Ring(batch_id=batch_id, pipeline=PIPELINE, message_id=message_id)
 
     async def row(self, batch_id: str = "b1") -> BatchRow:
         """A batch as the ledger sees it."""
@@ -106,15 +102,7 @@ class Room:
 
 def play(scenario: Callable[[Room], Awaitable[None]]) -> None:
     """Play a scenario in a room of its own."""
-
-    async def bounded() -> None:
-        room = Room()
-        try:
-            await asyncio.wait_for(scenario(room), 30)
-        finally:
-            await room.ledger.close()
-
-    asyncio.run(bounded())
+    play_in(Room, scenario)
 
 
 def plan(*, chunks: int, is_last: bool) -> PlanReport:

@@ -1,19 +1,15 @@
 """Real Kafka for tests: `kafka`, shared by the session, and `own_kafka`, which a test may kill, freeze and restart."""
 
-import shutil
-import signal
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from dev import kafka as broker
-from dev.process import Running
 
-from servers import session
+from servers import own
 
 LIMIT_S = 30.0
 
@@ -88,53 +84,22 @@ class Kafka:
             consumer.close()
 
 
-class OwnKafka(Kafka):
-    """A broker of a test's own; its address stays the same over restarts."""
+class OwnKafka(own.Own, Kafka):
+    """A broker of a test's own."""
 
-    def __init__(self, running: Running) -> None:
-        super().__init__(running.address)
-        self.running = running
-
-    def start(self) -> None:
-        """Start it again after `stop` or `kill`, with the data it had; waits until it serves."""
-        self.running = broker.start_again(Path(self.running.folder), owner=session.owner())
-
-    def stop(self) -> None:
-        """Shut it down in order."""
-        self.running.stop()
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL."""
-        self.running.kill()
-
-    def restart(self) -> None:
-        """Shut it down in order and start it again."""
-        self.stop()
-        self.start()
-
-    def freeze(self) -> None:
-        """Stop it with SIGSTOP: connections stay, nothing answers."""
-        self.running.send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on after `freeze`."""
-        self.running.send(signal.SIGCONT)
+    server = broker
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Kafka:
     """The broker that all tests of the session share; use topics of your own."""
-    running = session.shared(broker.NAME, start=lambda: broker.start(session.shared_folder(), owner=session.owner()))
-    return Kafka(running.address)
+    return Kafka(own.shared(broker).address)
 
 
 @pytest.fixture
 def own_kafka() -> Iterator[OwnKafka]:
     """A broker of the test's own, which it may kill."""
-    own = OwnKafka(session.had(lambda: broker.start(session.folder(), owner=session.owner())))
-    yield own
-    own.kill()
-    shutil.rmtree(own.running.folder, ignore_errors=True)
+    yield from own.lent(OwnKafka)
 
 
 def _to_the_end(consumer: Consumer, partitions: Sequence[int]) -> Iterator[Message]:

@@ -175,3 +175,21 @@ def test_metrics_tell_jobs_and_requests(service: FolderService, run: Run) -> Non
             assert line in text.splitlines()
 
     run(test)
+
+
+def test_bytes_are_counted_alike(service: FolderService, run: Run) -> None:
+    """The metric of bytes has what stands before the first record, as the job itself: at the end, the size of files."""
+
+    async def test() -> None:
+        async with client_of(app_of(service)) as client:
+            message_id = await start(client)
+            await service.plan(chunks=2)
+            await service.work()
+            await service.work()
+            job = (await client.get(f"/track?{message_id}")).json()
+            text = (await client.get("/metrics")).text
+
+        assert job["bytes_done"] == job["size_bytes"] == 204
+        assert "millstream_bytes_done 204.0" in text.splitlines()
+
+    run(test)

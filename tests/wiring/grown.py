@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.sql import SQL, Identifier
 
 from millstream.config.working import Working, read_working
@@ -25,6 +26,7 @@ from millstream.wiring.grown_ingest import GrownIngest
 from servers.postgres import Postgres
 
 PATIENCE_S = 90.0
+DISPATCHERS = ("rabbitmq", "temporal")
 
 
 def new_database(postgres: Postgres) -> str:
@@ -88,6 +90,16 @@ class Site:
         """Every record of the file is there once, in order, with its id."""
         expected = [{"_id": f"{message_id}:{n}", **row} for n, row in enumerate(content)]
         assert [{**each} for each in self.published(message_id)] == expected
+
+
+def site_of(request: pytest.FixtureRequest, *, folder: Path) -> Site:
+    """A site whose fixture is called with one of DISPATCHERS, with a database of its own."""
+    dispatch = {"dispatcher": request.param}
+    if request.param == "rabbitmq":
+        dispatch["broker"] = f"amqp://{request.getfixturevalue('rabbitmq').address}"
+    else:
+        dispatch["temporal"] = request.getfixturevalue("temporal").address
+    return Site(folder, ledger=new_database(request.getfixturevalue("postgres")), dispatch=dispatch)
 
 
 class Worker:

@@ -1,6 +1,7 @@
 """The embedded service: accepts at any time, works, joins, drains, goes on."""
 
 import asyncio
+import fcntl
 import gzip
 import json
 from collections.abc import Awaitable, Callable
@@ -8,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from millstream.core.ingestion import Act, Action, Answered, FileSpec, IngestionRow, ReadIngestion, Status
+from millstream.core.ingestion import (
+    Act,
+    Action,
+    Answered,
+    FileSpec,
+    IngestionRow,
+    OnChange,
+    ReadIngestion,
+    ReadIngestionEvents,
+    Status,
+)
 from millstream.core.splitting import Dialect, Format, Policy
 from millstream.web.service import Wanted
 from millstream.wiring.ingest import EmbeddedIngest, IngestSettings
@@ -96,6 +107,58 @@ def test_files_are_taken_on_at_any_time(place):
         ".parts",
         *sorted(f"{name}.jsonl" for name in ("one", "two", "three", "four")),
     ]
+
+
+def test_a_file_that_never_stands_still_is_given_up(place):
+    """It is begun anew with each version, five times in all; the last one says why it failed."""
+    place.write("data.csv", ROWS)
+
+    async def change() -> None:
+        while True:
+            with (place.folder / "in" / "data.csv").open("ab") as file:
+                file.write(b"1,2\n")
+            await asyncio.sleep(0.01)
+
+    async def work(ingest: EmbeddedIngest) -> None:
+        changing = asyncio.ensure_future(change())
+        await ingest.accept(place.spec("one", "data.csv", chunk_bytes=1000, on_change=OnChange.RESTART))
+        last = await until(ingest, "one-v5")
+        changing.cancel()
+
+        assert (last.status, last.successor) == (Status.FAILED, "")
+        assert "changed while each of 5 versions was read" in last.error
+        assert await ingest.ledger.read(ReadIngestion(message_id="one-v6")) is None
+
+    place.run(work)
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_part_that_is_damaged_before_it_is_joined_is_made_again(place, damage):
+    """The chunk is worked once more, and the file is whole, though nobody did anything about it."""
+    place.write("data.csv", ROWS)
+    parts = place.folder / "out" / ".parts"
+    parts.mkdir(parents=True)
+
+    async def work(ingest: EmbeddedIngest) -> None:
+        with (parts / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # so that nothing is joined yet
+            await ingest.accept(place.spec("one", "data.csv", chunk_bytes=10_000))
+            await until(ingest, "one", holds=lambda row: row.planned_all and row.chunks_done == row.chunks_planned)
+            part = sorted((parts / "one").iterdir())[1]
+            if damage == "missing":
+                part.unlink()
+            else:
+                part.write_bytes(part.read_bytes().replace(b"x", b"y"))
+        row = await until(ingest, "one")
+        events = await ingest.ledger.read(ReadIngestionEvents(message_id="one", limit=1000))
+        (again,) = [event.detail for event in events if event.what == "chunk" and "is done again" in event.detail]
+        assert again.startswith(f"1 is done again: output: {part}: expected ")
+        assert (row.status, row.records_published, row.waits_for) == (Status.SUCCEEDED, 5000, "")
+
+    place.run(work)
+
+    assert [record["_id"] for record in place.output("one")] == [f"one:{number}" for number in range(5000)]
+    assert all(record["b"] == "x\ny" for record in place.output("one"))
 
 
 def test_a_stop_keeps_what_is_left_and_the_next_start_goes_on(place):

@@ -35,6 +35,7 @@ class Step(StrEnum):
     RELEASE = "release"
     LOSE = "lose"
     RIPEN = "ripen"
+    REDO = "redo"
     REVIVE = "revive"
     CANCEL = "cancel"
 
@@ -73,6 +74,9 @@ TRANSITIONS: dict[Step, Transition] = {
         sources=(State.RUNNING,), target=State.READY, meaning="worker lost, its result would be refused"
     ),
     Step.RIPEN: Transition(sources=(State.WAITING,), target=State.READY, meaning="the time of the retry has come"),
+    Step.REDO: Transition(
+        sources=(State.DONE,), target=State.READY, meaning="what a chunk left for its file is lost or damaged"
+    ),
     Step.REVIVE: Transition(sources=(State.DEAD,), target=State.READY, meaning="`millstream retry` by an operator"),
     Step.CANCEL: Transition(
         sources=(State.READY, State.RUNNING, State.WAITING, State.DEAD),

@@ -22,6 +22,8 @@ CHUNKS_OF_A_STEP = 64
 CHUNKS_OF_THE_FIRST_STEP = 8
 """Fewer, so that work on a large file begins soon."""
 ENOUGH_CHUNKS = 32
+MOST_VERSIONS = 5
+"""So many versions of a file that changes while it is read are begun; then it counts as one that never stands still."""
 REJECTS_KEPT = 1000
 """Malformed records of one chunk that are kept with range and reason; the others are only counted."""
 
@@ -49,7 +51,7 @@ class Action(StrEnum):
 
 
 class OnChange(StrEnum):
-    """What becomes of an ingestion whose file changes while it is read."""
+    """What becomes of an ingestion whose file changes while it is read; it is restarted up to MOST_VERSIONS."""
 
     FAIL = "fail"
     RESTART = "restart"
@@ -94,7 +96,7 @@ class FileState:
 
     `size_bytes` is the size of what is cut: of the file, or of its decompressed copy. `copy` is the name of that copy
     in the scratch store, "" when the file is read where it is; `version` is that of the file itself, `copy_version`
-    that of the copy.
+    that of the copy. `stored_bytes` is the size of the file itself, None when that is what is cut.
     """
 
     version: str
@@ -102,6 +104,7 @@ class FileState:
     head: Head
     copy: str = ""
     copy_version: str = ""
+    stored_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,13 +94,19 @@ class MemberFailedError(MillstreamError):
 class LedgerUnreachableError(MillstreamError):
     """The database of the ledger did not answer for as long as calls wait for it."""
 
-    def __init__(self, *, address: str, waited_s: float, reason: str, in_doubt: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        address: str,
+        waited_s: float,
+        reason: str,
+        in_doubt: bool = False,
+        hint: str = "start the database or mend its address, then start this again",
+    ) -> None:
         self.address, self.reason, self.in_doubt = address, reason, in_doubt
         doubt = "; whether the last change took effect is unknown, the ledger will tell" if in_doubt else ""
-        super().__init__(
-            f"ledger: {address}: expected an answer within {waited_s:g} s, found: {reason}{doubt}; "
-            "start the database or mend its address, then start this again"
-        )
+        within = f" within {waited_s:g} s" if waited_s else ""
+        super().__init__(f"ledger: {address}: expected an answer{within}, found: {reason}{doubt}; {hint}")
 
 
 class BellUnavailableError(MillstreamError):

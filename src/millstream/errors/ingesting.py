@@ -38,9 +38,9 @@ class ObjectChangedError(MillstreamError):
 class StoreUnavailableError(MillstreamError):
     """A store does not answer, or does not let us in; it is tried again."""
 
-    def __init__(self, *, address: str, reason: str) -> None:
+    def __init__(self, *, address: str, reason: str, hint: str = "is it up, and are its credentials right?") -> None:
         self.address, self.reason = address, reason
-        super().__init__(f"store: {address} cannot be reached: {reason}; is it up, and are its credentials right?")
+        super().__init__(f"store: {address} cannot be reached: {reason}; {hint}")
 
 
 class SinkUnavailableError(MillstreamError):
@@ -49,6 +49,10 @@ class SinkUnavailableError(MillstreamError):
     def __init__(self, *, address: str, reason: str, hint: str = "is it up, and are its credentials right?") -> None:
         self.address, self.reason = address, reason
         super().__init__(f"sink: {address} cannot be used: {reason}; {hint}")
+
+
+class SinkMissingError(SinkUnavailableError):
+    """There is no such queue or topic, or not yet; it is tried again."""
 
 
 class SinkRefusedError(MillstreamError):
@@ -78,12 +82,19 @@ class CredentialsError(MillstreamError):
 class OutputDamagedError(MillstreamError):
     """A file that records were written to is not there any more as it was written."""
 
+    hint = "put it back from a copy, or ingest the file again"
+
     def __init__(self, *, path: str, expected: str, found: str) -> None:
         self.path, self.expected, self.found = path, expected, found
         super().__init__(
-            f"output: {path}: expected {expected}, found {found}; the disk or somebody changed it: "
-            "put it back from a copy, or ingest the file again"
+            f"output: {path}: expected {expected}, found {found}; the disk or somebody changed it: {self.hint}"
         )
+
+
+class PartDamagedError(OutputDamagedError):
+    """What one chunk left for the file of its ingestion is not there as it was written; it can be made again."""
+
+    hint = "the chunk is done again"
 
 
 class ListenError(MillstreamError):

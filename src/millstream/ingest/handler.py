@@ -15,6 +15,7 @@ from millstream.core.ingestion import ChunkTask, Spoiled
 from millstream.core.model import Discard, Done, Outcome
 from millstream.errors import MillstreamError
 from millstream.ingest.copying import Places
+from millstream.ingest.heap import use_few_heaps
 from millstream.ingest.planning import plan_step
 from millstream.ingest.unpacking import UnpackLimits
 from millstream.ingest.working import Publisher
@@ -49,6 +50,7 @@ def handler_of(outside: Outside) -> MakeHandler:
 
 
 def _make(outside: Outside) -> Handler:
+    use_few_heaps()
     return IngestHandler(outside)
 
 

@@ -5,8 +5,9 @@ it. A turn appends their parts behind that length, waits until they are on disk,
 only then deletes the parts; so whenever it is killed, the next one cuts the file back to what the ledger knows and
 goes on, and no record is missing, repeated or torn. When the ingestion has ended its file gets its name. What ended is
 learned from the ledger's events; how far those were heard is marked, and at the first use of a folder all that is
-unfinished there is looked at once. A trouble with one file (a full disk, a damaged part) is told in that ingestion, is
-tried again, and holds up no other. A folder that another process joins in is left to it.
+unfinished there is looked at once. A part that is lost or damaged is made again: its chunk is ready once more. A
+trouble with one file (such a part, a full disk) is told in that ingestion, is tried again, and holds up no other. A
+folder that another process joins in is left to it.
 """
 
 import asyncio
@@ -22,10 +23,11 @@ from millstream.core.ingestion import (
     ReadIngestionEvents,
     ReadIngestions,
     ReadUnjoined,
+    Redo,
     Status,
     UnjoinedRow,
 )
-from millstream.errors import MillstreamError, SinkUnavailableError
+from millstream.errors import MillstreamError, PartDamagedError, SinkUnavailableError
 from millstream.ingest.outputfolder import Mark, OutputFolder
 from millstream.ports.engine import Clock, Ledger
 
@@ -43,11 +45,20 @@ _FRUITLESS = frozenset({Status.FAILED, Status.CANCELLED})
 _T = TypeVar("_T")
 
 
+def _ignore(_row: IngestionRow) -> None:
+    """Nobody wants to know."""
+
+
+def _nobody() -> None:
+    """Nobody has to be told: whoever works looks by itself."""
+
+
 class Joiner:
     """Joins for all folders; one task calls `run`, or `step` until it has nothing to do.
 
     `open_folder` opens the folder of a sink by its address, and answers None for a sink that is none; it may block, and
-    raises SinkUnavailableError when another process has it. `tell` takes one line for a person.
+    raises SinkUnavailableError when another process has it. `tell` takes one line for a person; `ring` is called when a
+    chunk is ready to be worked again, `over` for each ingestion that is heard to have ended.
     """
 
     def __init__(
@@ -58,12 +69,16 @@ class Joiner:
         clock: Clock,
         mark: Mark,
         tell: Callable[[str], None],
+        ring: Callable[[], None] = _nobody,
+        over: Callable[[IngestionRow], None] = _ignore,
     ) -> None:
         self._ledger = ledger
         self._open_folder = open_folder
         self._clock = clock
         self._mark = mark
         self._tell = tell
+        self._ring = ring
+        self._over = over
         self._folders: dict[str, OutputFolder] = {}
         self._elsewhere: dict[str, float] = {}
         self._heard = self._marked = mark.read()
@@ -128,7 +143,13 @@ class Joiner:
         if folder is None:
             return False
         receipts = [row.receipt for row in rows]
-        count, end = await _in_thread(lambda: folder.append(first.message_id, receipts=receipts, at=first.out_bytes))
+        try:
+            count, end = await _in_thread(
+                lambda: folder.append(first.message_id, receipts=receipts, at=first.out_bytes)
+            )
+        except PartDamagedError as error:
+            await self._redo(first, reason=str(error))
+            raise
         known = await self._ledger.do(
             Joined(
                 message_id=first.message_id,
@@ -142,6 +163,12 @@ class Joiner:
             self._to_settle.add(first.message_id)  # it may have been the last one
             await _in_thread(lambda: folder.forget(first.message_id, receipts=receipts[:count]))
         return known
+
+    async def _redo(self, row: UnjoinedRow, *, reason: str) -> None:
+        """Have a chunk worked again, since nothing else has its records."""
+        redo = Redo(message_id=row.message_id, seq=row.seq, reason=reason, at=self._clock.now())
+        if await self._ledger.do(redo):
+            self._ring()
 
     # --- ends --------------------------------------------------------------------------------------------------
 
@@ -162,6 +189,8 @@ class Joiner:
 
     async def _settle_one(self, message_id: str) -> bool:
         row = await self._ledger.read(ReadIngestion(message_id=message_id))
+        if row is not None and row.ended_at is not None:
+            self._over(row)
         if row is None or (folder := await self._folder(row.spec.sink)) is None:
             return True
         if row.status in _FRUITLESS and message_id in self._unjoined:

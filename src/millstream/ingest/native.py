@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from millstream.core.splitting import Chunk, Dialect, Format, Head
 
 PACKAGE = "millstream_native"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """Of the package that this is written for; the same that counting asks for."""
 
 SWITCH = "MILLSTREAM_SCANNER"

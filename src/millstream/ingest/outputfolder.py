@@ -7,7 +7,8 @@ from typing import Protocol
 class OutputFolder(Protocol):
     """A folder of joined files, locked by whoever has it; all methods may block, and raise OSError or MillstreamError.
 
-    A file that lacks bytes that the ledger knows of, or a part that is not as it was written, is OutputDamagedError.
+    A file that lacks bytes that the ledger knows of is OutputDamagedError, a part that is not as it was written
+    PartDamagedError.
     """
 
     def append(self, message_id: str, *, receipts: Sequence[str], at: int) -> tuple[int, int]:

@@ -65,6 +65,7 @@ def _find(task: PlanTask, *, places: Places) -> tuple[FileState, Readable]:
         head=_read_head(source, dialect=spec.dialect),
         copy=source.name if source.is_copy else "",
         copy_version=source.version if source.is_copy else "",
+        stored_bytes=stored.size_bytes if source.is_copy else None,
     )
     return found, source
 

@@ -239,7 +239,7 @@ def _check_size(took: int, gave: int, *, limits: UnpackLimits) -> None:
         raise UnpackedTooLargeError(
             expected=f"a file that unpacks to at most {limits.max_bytes} bytes",
             found="one that unpacks to more",
-            hint="split it, or raise max_bytes",
+            hint="split it, or raise max_unpacked",
         )
     if gave > limits.free_bytes and gave > took * limits.max_ratio:
         raise UnpackedTooLargeError(

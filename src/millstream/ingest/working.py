@@ -44,9 +44,10 @@ class Publisher:
         del data
         if isinstance(rendered.verdict, Disagreed):
             return Spoiled(reason=rendered.verdict.reason, replan_from=rendered.verdict.at)
+        records = rendered.records
         published = _write(rendered, publication=publication, sink=sink, heartbeat=places.heartbeat)
         return ChunkReport(
-            published=rendered.records,
+            published=records,
             rejected=len(rendered.rejected),
             rejects=tuple(rendered.rejected[:REJECTS_KEPT]),
             receipt=published.receipt,
@@ -89,7 +90,11 @@ def _write(rendered: Rendered, *, publication: Publication, sink: Sink, heartbea
 
 
 def _write_blocks(rendered: Rendered, *, writer: ChunkWriter, heartbeat: Callable[[], None]) -> Published:
-    for block in rendered.blocks:
+    """Hand all blocks over, and forget each of them then: a sink may keep what it got in a form of its own."""
+    blocks = rendered.blocks
+    blocks.reverse()
+    while blocks:
+        block = blocks.pop()
         heartbeat()
         numbers = block.numbers
         writer.write(block.data, numbers=numbers if isinstance(numbers, range | list) else list(numbers))

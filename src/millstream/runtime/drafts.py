@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from millstream.core.model import CutReason
 from millstream.core.operations import GrowBatch, Operation
+from millstream.core.rows import BatchRow
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +23,22 @@ class Draft:
     ranges: list[tuple[int, int]] = field(default_factory=list)
     spilled_records: int = 0
     pieces: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def restored(cls, row: BatchRow, *, records: int) -> "Draft":
+        """One as the ledger has it, of which so many records are in its log."""
+        return cls(
+            id=row.id,
+            key=row.key,
+            log=row.log,
+            start=row.start,
+            last_at=row.last_at if row.last_at is not None else row.opened_at,
+            records=records,
+            size_bytes=sum(end - start for start, end in row.ranges),
+            checksum=row.checksum,
+            ranges=list(row.ranges),
+            spilled_records=row.spilled_records,
+        )
 
     def laid_down(self, position: int, data: bytes) -> None:
         """`data` was appended to the log at `position`: remember where."""

@@ -8,12 +8,13 @@ no batch is left to work, or by a stop, which starts the drain.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from millstream.core.exits import Exit
 from millstream.core.lifecycle import State
 from millstream.core.operations import TakeOver
 from millstream.core.queries import ReadTotals, ReadUnfinished
+from millstream.core.tasks import PIPELINE
 from millstream.errors import SourceError
 from millstream.ports import Clock, Ledger, Pool
 from millstream.runtime.dispatch import Dispatcher, WorkSettings
@@ -184,7 +185,7 @@ class Engine:
             finished.cancel()
             stopping.cancel()
             if self._stopping.is_set():
-                self._events.emit(Draining(drain=self._drain.mode, limit_s=self._drain.limit_s))
+                self._events.emit(self._draining())
                 await drain(self._intakes, self._dispatchers, settings=self._drain)
                 for pool in self._pools():
                     await pool.stop()
@@ -192,6 +193,11 @@ class Engine:
                     await dispatcher.finish()
             for service in services:
                 service.cancel()
+
+    def _draining(self) -> Draining:
+        is_ingest = all(pipeline.work.pipeline == PIPELINE for pipeline in self._pipelines)
+        who: Literal["engine", "ingest"] = "ingest" if is_ingest else "engine"
+        return Draining(drain=self._drain.mode, limit_s=self._drain.limit_s, who=who)
 
     async def _take_in(self, intake: PipelineIntake) -> None:
         """Run an intake; when its source fails, the run drains as after a stop, so that what runs is not in vain."""

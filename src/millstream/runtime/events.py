@@ -7,6 +7,7 @@ listener cannot slow the engine down by failing: what it raises is logged once p
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from millstream.core.lifecycle import State
 from millstream.core.model import CutReason
@@ -132,10 +133,11 @@ class IntakeGoesOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
-    """The engine was asked to stop."""
+    """An engine, what ingests files, or a worker was asked to stop; only an `engine` has open minibatches."""
 
     drain: str
     limit_s: float
+    who: Literal["engine", "ingest", "worker"] = "engine"
 
 
 Event = (

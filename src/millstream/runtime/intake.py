@@ -10,8 +10,7 @@ arrival for durability, records gather per key in memory, and go to the `runs` l
 closes or when too much has gathered.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 
 from millstream.core.identity import minibatch_id
 from millstream.core.minibatch import Closed, Cutter, Grown, Limits, Opened, OpenMinibatch, Step
@@ -20,13 +19,11 @@ from millstream.core.operations import Accept, CloseBatch, GrowBatch, OpenBatch,
 from millstream.core.rows import BatchRow, PipelineRow
 from millstream.ports import Spool
 from millstream.runtime.drafts import Commit, Cut, Draft
+from millstream.runtime.keyed import KeyReader, grouped, positions, replayed
 
 MAIN, RUNS = "main", "runs"
 SPILL_BYTES = 32 << 20
 GROWN_PER_COMMIT = 500
-
-KeyReader = Callable[[Sequence[bytes]], list[str | None]]
-"""The key of each record; None where it has none."""
 
 
 class Intake:
@@ -91,18 +88,7 @@ class Intake:
     def restore(self, rows: Sequence[BatchRow], *, accepted_at: float) -> None:
         """Go on with the minibatches that were open when an earlier engine ended; called before anything else."""
         for row in rows:
-            self._drafts[row.key] = Draft(
-                id=row.id,
-                key=row.key,
-                log=row.log,
-                start=row.start,
-                last_at=row.last_at if row.last_at is not None else row.opened_at,
-                records=row.spilled_records if row.log == RUNS else row.records,
-                size_bytes=sum(end - start for start, end in row.ranges),
-                checksum=row.checksum,
-                ranges=list(row.ranges),
-                spilled_records=row.spilled_records,
-            )
+            self._drafts[row.key] = Draft.restored(row, records=row.spilled_records if row.log == RUNS else row.records)
         if self._key_reader is not None:
             self._replay(self._key_reader, {row.key: row.records for row in rows}, accepted_at)
         for row in rows:
@@ -184,14 +170,14 @@ class Intake:
 
     # --- carrying out what the cutter decided --------------------------------------------------------------
 
-    def _carry_out(self, steps: list[Step], now: float, positions: Sequence[int] = ()) -> None:
-        """`positions` are those of a keyed block's records in the main log."""
+    def _carry_out(self, steps: list[Step], now: float, places: Sequence[int] = ()) -> None:
+        """`places` are those of a keyed block's records in the main log."""
         for step in steps:
             match step:
                 case Grown():  # first: by far the most frequent
                     self._grow(step)
                 case Opened():
-                    self._open(step, positions[step.skipped] if positions else self._main_end)
+                    self._open(step, places[step.skipped] if places else self._main_end)
                 case Closed():
                     self._close(step, now)
 
@@ -258,21 +244,15 @@ class Intake:
         records = lines.data.split(b"\n")
         records.pop()
         keys = key_reader(records)
-        groups: dict[str | None, list[bytes]] = {}
-        for record, key in zip(records, keys, strict=True):
-            if key in groups:
-                groups[key].append(record)
-            else:
-                groups[key] = [record]
         now = lines.read_at
         self.tick(now)
-        for key, own in groups.items():
+        for key, own in grouped(records, keys).items():
             data = (own[0] if len(own) == 1 else b"\n".join(own)) + b"\n"
             if self._cutter.grow(key, count=len(own), size_bytes=len(data)):
                 self._gather(self._drafts[key], data, len(own), now)
                 continue
-            positions = _positions(records, keys, key, start=start)
-            self._carry_out(self._cutter.take(data, count=len(own), at=now, key=key), now, positions)
+            places = positions(records, keys, key, start=start)
+            self._carry_out(self._cutter.take(data, count=len(own), at=now, key=key), now, places)
 
     def _gather(self, draft: Draft, data: bytes, count: int, at: float) -> None:
         draft.records += count
@@ -304,24 +284,15 @@ class Intake:
 
     def _replay(self, key_reader: KeyReader, counted: dict[str | None, int], accepted_at: float) -> None:
         """Gather again what lay in memory: the records of open minibatches since the last run."""
-        position, rest = self._spilled_to, b""
-        for piece in self._spool.read(MAIN, [(self._spilled_to, self._main_end)]):
-            *records, rest = (rest + piece).split(b"\n")
-            for record, key in zip(records, key_reader(records), strict=True):
-                draft = self._drafts.get(key)
-                if draft is not None and position >= draft.start:
-                    draft.pieces.append(record + b"\n")
-                    draft.records += 1
-                    draft.size_bytes += len(record) + 1
-                    self._gathered_bytes += len(record) + 1
-                position += len(record) + 1
+        records = replayed(self._spool, MAIN, start=self._spilled_to, end=self._main_end, key_reader=key_reader)
+        for position, key, record in records:
+            draft = self._drafts.get(key)
+            if draft is not None and position >= draft.start:
+                draft.pieces.append(record)
+                draft.records += 1
+                draft.size_bytes += len(record)
+                self._gathered_bytes += len(record)
         for key, draft in self._drafts.items():
             if draft.records > counted[key]:
                 # Newer records than its row knew of: they came at the latest when they were accepted.
                 draft.last_at = max(draft.last_at, accepted_at)
-
-
-def _positions(records: Sequence[bytes], keys: Sequence[str | None], wanted: str | None, *, start: int) -> list[int]:
-    """Where the records of one key lie in the main log, in a block that begins at `start`."""
-    starts = accumulate((len(record) + 1 for record in records), initial=start)
-    return [position for position, key in zip(starts, keys, strict=False) if key == wanted]

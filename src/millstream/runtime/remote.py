@@ -16,24 +16,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from millstream.core.ingestion import (
-    ClaimBatch,
-    PlanReport,
-    ReadIngestion,
-    ReadReady,
-    Spoiled,
-    chunk_id,
-)
+from millstream.core.ingestion import ClaimBatch
 from millstream.core.lifecycle import FINISHED, State
 from millstream.core.model import AttemptResult, Job
 from millstream.core.operations import Finish, Release, Renew, Start
-from millstream.core.queries import ReadBatches
 from millstream.errors import LedgerUnreachableError
 from millstream.ports import Clock, Ledger, Pool
 from millstream.ports.bell import Ring, Worked
 from millstream.runtime.events import AttemptEnded, BatchClaimed, Events
+from millstream.runtime.lookup import Lookup
 from millstream.runtime.patientledger import PatientLedger
-from millstream.runtime.ringing import is_plan_step, ring_of, rings_of
+from millstream.runtime.ringing import ring_of
 from millstream.runtime.verdict import NOT_FINISHED, Explainer, Judge, error_of, state_after
 
 T = TypeVar("T")
@@ -43,9 +36,6 @@ LONG_S = 1.0
 
 RENEWALS = 3
 """How often a lease is renewed before it would end."""
-
-ALL_READY = 200
-"""How many ready batches are told to one who asks what is ready."""
 
 log = logging.getLogger("millstream")
 
@@ -106,6 +96,7 @@ class RemoteWorker:
         self._benches = benches
         self._ledger = ledger
         self._patiently = PatientLedger(ledger)
+        self._lookup = Lookup(self._patiently, clock=clock)
         self._clock = clock
         self._events = events
         self._explainer = Explainer()
@@ -148,7 +139,7 @@ class RemoteWorker:
         """
         if not ring.batch_id:
             await claimed()
-            return await self._look(ring)
+            return await self._lookup.ingestion(ring)
         bench = self._benches.get(ring.pipeline)
         if bench is None or self._is_closed:
             await claimed()
@@ -159,36 +150,13 @@ class RemoteWorker:
         job = await self._claim(ring)
         if job is None:
             await claimed()
-            return await self._say(ring)
+            return await self._lookup.batch(ring)
         return await self._hold(job, bench, claimed)
 
     def _wonder(self, pipeline: str) -> None:
         if pipeline not in self._unknown:
             self._unknown.add(pipeline)
             log.warning("pipeline %s: rung for, but not in the configuration of this worker", pipeline)
-
-    async def _look(self, ring: Ring) -> Worked:
-        """What is ready of an ingestion, and whether there is anything left to wait for."""
-        if ring.message_id is None:
-            return Worked(state=None, is_over=True)
-        row = await self._patiently.read(ReadIngestion(message_id=ring.message_id))
-        if row is None or row.ended_at is not None:
-            return Worked(state=None, is_over=True)
-        ready = await self._patiently.read(ReadReady(message_id=ring.message_id, at=self._clock.now(), limit=ALL_READY))
-        is_worked = row.planned_all and row.chunks_done + row.chunks_failed == row.chunks_planned
-        return Worked(state=None, ready=rings_of(ready), is_over=is_worked and not ready)
-
-    async def _say(self, ring: Ring) -> Worked:
-        """Where a batch is that could not be claimed."""
-        rows = await self._patiently.read(ReadBatches(batch_id=ring.batch_id))
-        if not rows:
-            return Worked(state=None, is_over=ring.message_id is None)
-        state = rows[0].state
-        return Worked(
-            state=state,
-            not_before=rows[0].not_before if state is State.WAITING else None,
-            is_over=ring.message_id is None and state in FINISHED,
-        )
 
     async def _claim(self, ring: Ring) -> Job | None:
         now = self._clock.now()
@@ -268,30 +236,14 @@ class RemoteWorker:
             await self._patiently.do(explanation)
         self._tell(job, result, state=state)
         if state is None:
-            return await self._say(ring_of(job))
-        ready = await self._made_ready(job, result)
+            return await self._lookup.batch(ring_of(job))
+        ready = await self._lookup.made_ready(job, result)
         return Worked(
             state=state,
             not_before=operation.not_before if isinstance(operation, Finish) and state is State.WAITING else None,
             ready=(*ready, ring_of(job)) if state is State.READY else ready,
             is_over=job.key is None and state in FINISHED,
         )
-
-    async def _made_ready(self, job: Job, result: AttemptResult) -> tuple[Ring, ...]:
-        """What became ready by an end: the chunks that were planned, the next plan step, a successor's first one."""
-        if job.key is None or (job.plan is None and job.chunk is None):
-            return ()
-        report = result.report
-        if isinstance(report, Spoiled):
-            row = await self._patiently.read(ReadIngestion(message_id=job.key))
-            heirs = [job.key] if row is None or not row.successor else [job.key, row.successor]
-            found = [await self._patiently.read(ReadReady(message_id=heir)) for heir in heirs]
-            return tuple(each for rows in found for each in rings_of(rows))
-        planned = report.chunks if isinstance(report, PlanReport) else ()
-        made = {chunk_id(job.key, seq=chunk.seq) for chunk in planned}
-        # Plan steps come first in the queue, so one row is enough to see whether there is a new one.
-        rows = await self._patiently.read(ReadReady(message_id=job.key, limit=ALL_READY if planned else 1))
-        return rings_of([row for row in rows if row.batch_id in made or is_plan_step(row)])
 
     def _tell(self, job: Job, result: AttemptResult, *, state: State | None) -> None:
         self._events.emit(

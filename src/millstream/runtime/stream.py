@@ -23,7 +23,8 @@ from millstream.ports import Acknowledging, Clock, Ledger, Source, Spool
 from millstream.runtime.declare import declare
 from millstream.runtime.drafts import Commit
 from millstream.runtime.events import BatchClosed, Events, IntakeGoesOn, IntakeHeld, RecordsAccepted
-from millstream.runtime.intake import MAIN, RUNS, Intake, KeyReader
+from millstream.runtime.intake import MAIN, RUNS, Intake
+from millstream.runtime.keyed import KeyReader
 
 SYNC_BYTES = 8 << 20
 HELD_BYTES = 16 << 20

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from millstream.core.ingestion import ChunkRow, IngestionEvent, IngestionRow, RejectRow
+from millstream.core.ingestion import ChunkRow, IngestionEvent, IngestionRow, RejectRow, progress_document
 from millstream.core.lifecycle import State
 from millstream.core.rows import BatchRow
 from millstream.web.progress import Pace
@@ -47,17 +47,7 @@ def job_document(row: IngestionRow, *, pace: Pace) -> dict[str, object]:
         "status": row.status,
         "file_name": row.spec.name,
         "file_container": row.spec.container,
-        "size_bytes": None if row.found is None else row.found.size_bytes,
-        "bytes_done": row.bytes_passed,
-        "records_published": row.records_published,
-        "records_rejected": row.records_rejected,
-        "chunks": {
-            # The ledger counts all that are planned, the API those that nobody has begun: each chunk is in one state.
-            "planned": max(0, row.chunks_planned - row.chunks_running - row.chunks_done - row.chunks_failed),
-            "running": row.chunks_running,
-            "done": row.chunks_done,
-            "failed": row.chunks_failed,
-        },
+        **progress_document(row),
         "rate_records_per_s": _rounded(pace.records_per_s),
         "eta_s": _rounded(pace.eta_s),
         "error": row.error or None,

@@ -85,14 +85,14 @@ class _Jobs:
 
     def __init__(self) -> None:
         self.by_status: Counter[Status] = Counter()
-        self.published = self.rejected = self.size_bytes = 0
+        self.published = self.rejected = self.bytes_done = 0
 
     def add(self, rows: Iterable[IngestionRow]) -> None:
         for row in rows:
             self.by_status[row.status] += 1
             self.published += row.records_published
             self.rejected += row.records_rejected
-            self.size_bytes += row.bytes_done
+            self.bytes_done += row.bytes_passed
 
 
 class _Facts(Collector):
@@ -123,6 +123,6 @@ def _of_jobs(jobs: _Jobs) -> Iterable[Metric]:
     for name, text, value in (
         ("millstream_records_published", "Records of these jobs that were published.", jobs.published),
         ("millstream_records_rejected", "Records of these jobs that were rejected.", jobs.rejected),
-        ("millstream_bytes_done", "Bytes of files that these jobs are done with.", jobs.size_bytes),
+        ("millstream_bytes_done", "Bytes of files that these jobs are done with.", jobs.bytes_done),
     ):
         yield GaugeMetricFamily(name, text, value=value)

@@ -97,8 +97,8 @@ class Job(BaseModel):
     status: Status
     file_name: str
     file_container: str
-    size_bytes: Whole | None
-    bytes_done: Whole
+    size_bytes: Annotated[Whole | None, Field(description="Of the file as it is stored: compressed, if it is.")]
+    bytes_done: Annotated[Whole, Field(description="Of these; of a compressed file in proportion to what is done.")]
     records_published: Whole
     records_rejected: Whole
     chunks: ChunkCounts

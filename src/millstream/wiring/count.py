@@ -6,7 +6,7 @@ is locked first, and what an earlier run left there decides where to go on. Read
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,8 @@ from millstream.counting.files.count import FileCount, Resumption, report_of
 from millstream.counting.files.fold import Supply
 from millstream.counting.files.output import LineSink, StandardOutput
 from millstream.counting.files.pipe import LiveCount
-from millstream.counting.files.processes import ReaderProcesses
-from millstream.counting.files.readers import ReadAhead
 from millstream.counting.files.rules import CountReport, CountRules, Watcher
 from millstream.counting.files.supply import OwnSupply
-from millstream.counting.files.threads import ReaderThreads
 from millstream.counting.frames.choosing import Choice, Wanted, choose_scanner
 from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.model import Size
@@ -188,8 +185,23 @@ def _supply(config: CountConfig, files: Sequence[StoredFile], choice: Choice, sc
         workers = 1 if size_bytes < (NATIVE_SMALL_BYTES if is_native else SMALL_BYTES) else usable_cores()
     if workers == 1:
         return OwnSupply(scanner)
-    kind = ReaderThreads if is_native else ReaderProcesses
-    return ReadAhead(files, crew=kind(files, scanner=choice.maker(uid=config.uid, ts=config.ts), count=workers))
+    return _ahead(files, choice.maker(uid=config.uid, ts=config.ts), count=workers, in_threads=is_native)
+
+
+def _ahead(files: Sequence[StoredFile], scanner: Callable[[], FrameScanner], *, count: int, in_threads: bool) -> Supply:
+    """Reading ahead by so many; what that takes is loaded now, which is a tenth of the start of a small count."""
+    from millstream.counting.files.readers import Crew, ReadAhead  # noqa: PLC0415 - see above
+
+    crew: Crew
+    if in_threads:
+        from millstream.counting.files.threads import ReaderThreads  # noqa: PLC0415 - see above
+
+        crew = ReaderThreads(files, scanner=scanner, count=count)
+    else:
+        from millstream.counting.files.processes import ReaderProcesses  # noqa: PLC0415 - see above
+
+        crew = ReaderProcesses(files, scanner=scanner, count=count)
+    return ReadAhead(files, crew=crew)
 
 
 _PACKED = 5

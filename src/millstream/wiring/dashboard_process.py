@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 
 import uvicorn
 
-from millstream.adapters.clock import Anchor, SystemClock
+from millstream.adapters.clock import CLOCK_ANCHOR, Anchor, SystemClock
 from millstream.adapters.lock import running_engine
 from millstream.adapters.sqlite import SqliteLedger, ring
 from millstream.core.ingestion import Acceptance
@@ -30,7 +30,7 @@ from millstream.ports import Ledger
 from millstream.ports.store import StoredObject
 from millstream.web import Part, PoolStatus, Wanted, WebSettings
 from millstream.web.dashboard import create_dashboard
-from millstream.wiring.engine import CLOCK_ANCHOR, LEDGER
+from millstream.wiring.engine import LEDGER
 
 NICENESS = 5
 SHARE = 20

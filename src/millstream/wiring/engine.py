@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from millstream.adapters.clock import Anchor, SystemClock
+from millstream.adapters.clock import CLOCK_ANCHOR, Anchor, SystemClock
 from millstream.adapters.lock import StateLock
 from millstream.adapters.spool import SegmentReader
 from millstream.adapters.sqlite import SqliteLedger
@@ -42,7 +42,6 @@ from millstream.wiring.pipelines import Parts, files_intake, files_pipeline, spo
 
 LEDGER = "ledger.db"
 SCRATCH = "scratch"
-CLOCK_ANCHOR = "clock"
 SAME_SIGNAL_S = 0.1
 """Tools such as `timeout` signal a process and then its group, so the one signal arrives twice."""
 

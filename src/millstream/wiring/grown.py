@@ -56,7 +56,7 @@ def ingest_pipeline(serving: Serving, shop: Shop) -> WorkerPipeline:
         open_store=shop.containers.open,
         open_sink=shop.sinks.open,
         open_scratch=shop.open_scratch,
-        limits=UnpackLimits(),
+        limits=UnpackLimits(max_bytes=serving.serve.max_unpacked, max_ratio=serving.serve.max_ratio),
     )
     config = serving.serve
     return WorkerPipeline(

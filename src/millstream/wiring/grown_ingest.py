@@ -2,7 +2,8 @@
 
 Theory of operation: it has the same face as `EmbeddedIngest`, so the API need not know which of the two it serves. An
 ingestion is durable in the ledger before a request for it is sent, so a request that is lost is only late: the sweeper
-sends it again. Without a queue of requests its first plan step is made at once, and rung for.
+sends it again. Without a queue of requests its first plan step is made at once, and rung for. A ledger that is away at
+the start is waited for; until it is there everything that needs it is refused with the reason.
 
 The state folder is locked, because one process joins parts: there is one server for each state folder, and for each
 folder that records go to.
@@ -17,23 +18,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from millstream.adapters.clock import SystemClock
 from millstream.adapters.partfile import EventMark
 from millstream.config.dispatching import DispatchConfig
 from millstream.config.serving import Serving
+from millstream.core.address import is_kafka
 from millstream.core.ingestion import PIPELINE, Accept, Acceptance, Answered, FileSpec, ReadReady
 from millstream.core.model import Kind
+from millstream.core.queries import ReadTime
 from millstream.errors import BellUnavailableError, LedgerUnreachableError, MillstreamError
 from millstream.ingest.clearing import Clearer
+from millstream.ingest.forgetting import Forgetter
 from millstream.ingest.joining import Joiner
 from millstream.ports import Clock, Ledger
+from millstream.runtime.awaitedledger import AwaitedLedger
 from millstream.runtime.declare import declare
 from millstream.runtime.janitor import Janitor
+from millstream.runtime.ledgerclock import LedgerClock
 from millstream.runtime.ringing import rings_of
 from millstream.runtime.sweeper import Sweeper, SweepSettings
+from millstream.runtime.unattended import Unattended, UnattendedSettings
 from millstream.wiring.bells import TEMPORAL_KEY, open_bell, open_requests
 from millstream.wiring.engine import first_of, lock_state
 from millstream.wiring.grown import Shop, hosts_of, open_shop
 from millstream.wiring.ingest import MARK, MOST_TURNS, IngestSettings
+from millstream.wiring.markers import forget_markers
 from millstream.wiring.shared import clock_of, open_ledger, owner_name
 from millstream.wiring.sinks import Sinks
 from millstream.wiring.stores import Containers
@@ -52,8 +61,8 @@ log = logging.getLogger("millstream")
 class GrownIngest:
     """Accepts and joins for workers elsewhere; a context manager to put around the event loop.
 
-    `ledger` and `clock` are there from `start` on, which waits for the ledger until `stopping` is set. All methods but
-    entering and leaving belong in the event loop. `environment` may hold the key of a Temporal server.
+    `start` waits for the ledger until `stopping` is set; until then `ledger` refuses everything, and `clock` is that of
+    this machine. All methods but entering and leaving belong in the event loop.
     """
 
     def __init__(self, serving: Serving, dispatch: DispatchConfig, *, temporal_key: str | None = None) -> None:
@@ -67,6 +76,10 @@ class GrownIngest:
         )
         self._stack = ExitStack()
         self._rung = asyncio.Event()
+        self._ledger = AwaitedLedger()
+        self._clock: Clock = SystemClock()
+        self._requests = open_requests(dispatch)
+        self._is_begun = False
 
     @property
     def containers(self) -> Containers:
@@ -105,34 +118,37 @@ class GrownIngest:
 
     async def start(self, stopping: asyncio.Event | None = None) -> None:
         """Open the ledger, however long it is away, and begin; raises MillstreamError when that cannot be."""
-        ledger = await open_ledger(self._dispatch, stop=stopping or asyncio.Event())
+        ledger = await open_ledger(self._dispatch, stop=stopping or asyncio.Event(), on_away=self._ledger.away)
         if ledger is None:
             raise LedgerUnreachableError(address="ledger", waited_s=0, reason="stopped while waiting for it")
-        self._ledger = ledger
         try:
-            await self._begin()
+            await self._begin(ledger)
         except BaseException:
             await ledger.close()
             raise
 
-    async def _begin(self) -> None:
-        self._clock = await clock_of(self._ledger)
-        await declare(PIPELINE, kind=Kind.CHUNK, ledger=self._ledger, at=self._clock.now())
+    async def _begin(self, ledger: Ledger) -> None:
+        self._clock = clock = await clock_of(ledger)
+        await declare(PIPELINE, kind=Kind.CHUNK, ledger=ledger, at=clock.now())
+        self._ledger.arrive(ledger)
         self._bell = open_bell(self._dispatch, pipeline=PIPELINE, now=self._clock.now, api_key=self._temporal_key)
-        self._requests = open_requests(self._dispatch)
         tell = partial(log.warning, "%s")
+        self._forgetter = Forgetter(self._ledger, clock=clock, forget=forget_markers, has_marks=is_kafka, tell=tell)
         self._joiner = Joiner(
             self._ledger,
             open_folder=self.sinks.open_output,
             clock=self._clock,
             mark=EventMark(self._state / MARK),
             tell=tell,
+            ring=self._rung.set,
+            over=self._forgetter.over,
         )
         self._clearer = Clearer(self._ledger, scratch=self._shop.open_scratch(), tell=tell)
         self._stop_listening = self._ledger.listen(self._joiner.wake)
-        self._serving = asyncio.ensure_future(self._serve())
+        self._serving = asyncio.ensure_future(self._serve(clock))
+        self._is_begun = True
 
-    async def _serve(self) -> None:
+    async def _serve(self, clock: LedgerClock) -> None:
         sweeper = Sweeper(
             SweepSettings(owner=owner_name(), pipelines=(PIPELINE,)),
             ledger=self._ledger,
@@ -142,10 +158,11 @@ class GrownIngest:
             draw=random.random,
         )
         janitor = Janitor([], ledger=self._ledger, clock=self._clock, keep_s=self._keep_s)
+        unattended = Unattended(UnattendedSettings(), ledger=self._ledger, clock=self._clock)
         async with asyncio.TaskGroup() as group:
-            for service in (sweeper, janitor, self._joiner, self._clearer):
+            for service in (sweeper, unattended, janitor, self._joiner, self._clearer, self._forgetter):
                 group.create_task(service.run())
-            group.create_task(self._clock.follow())
+            group.create_task(clock.follow())
             group.create_task(self._ring())
 
     async def accept(
@@ -187,8 +204,9 @@ class GrownIngest:
 
     def ring(self) -> None:
         """The ledger was changed: have workers told; never blocks."""
-        self._rung.set()
-        self._joiner.wake()
+        if self._is_begun:
+            self._rung.set()
+            self._joiner.wake()
 
     async def _ring(self) -> None:
         """Ring for what is ready after somebody asked for something, not more often than worth while."""
@@ -201,7 +219,9 @@ class GrownIngest:
             await asyncio.sleep(REST_S)
 
     async def check(self) -> None:
-        """Raise BellUnavailableError unless workers could be told now."""
+        """Raise BellUnavailableError, or LedgerUnreachableError, unless workers could be told now."""
+        if not self._is_begun:
+            await self._ledger.read(ReadTime())  # says what is waited for
         await self._bell.check()
 
     async def watch(self) -> None:
@@ -213,6 +233,8 @@ class GrownIngest:
 
     async def drain(self) -> None:
         """Join what was published; the ledger can be read still. Idempotent."""
+        if not self._is_begun:
+            return
         self._serving.cancel()
         await asyncio.wait({self._serving})
         with suppress(MillstreamError):  # the next start does it
@@ -222,6 +244,8 @@ class GrownIngest:
 
     async def stop(self) -> None:
         """Drain, and let go of everything. Idempotent."""
+        if not self._is_begun:
+            return
         try:
             await self.drain()
         finally:

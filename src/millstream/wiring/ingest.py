@@ -21,12 +21,14 @@ from typing import Self
 from millstream.adapters.partfile import EventMark
 from millstream.adapters.sqlite import SqliteLedger
 from millstream.adapters.store import LocalStore
+from millstream.core.address import is_kafka
 from millstream.core.ingestion import PIPELINE, Accept, Acceptance, FileSpec
 from millstream.core.model import Kind
 from millstream.core.operations import DeclarePipeline
 from millstream.core.retry import RetryPolicy
 from millstream.errors import MillstreamError
 from millstream.ingest.clearing import Clearer
+from millstream.ingest.forgetting import Forgetter
 from millstream.ingest.handler import Outside, handler_of
 from millstream.ingest.joining import Joiner
 from millstream.ingest.unpacking import UnpackLimits
@@ -41,6 +43,7 @@ from millstream.runtime.pool import HostPool
 from millstream.runtime.shutdown import DrainSettings
 from millstream.runtime.summary import Tallies
 from millstream.wiring.engine import LEDGER, SCRATCH, engine_clock, first_of, lock_state
+from millstream.wiring.markers import forget_markers
 from millstream.wiring.sinks import SinkAddress, Sinks
 from millstream.wiring.stores import Containers
 
@@ -143,21 +146,27 @@ class EmbeddedIngest:
         try:
             self._clock = await engine_clock(self._ledger, speed=1.0)
             await self._ledger.do(DeclarePipeline(name=PIPELINE, kind=Kind.CHUNK, at=self._clock.now()))
+            self._engine = self._assemble()
+            self._forgetter = Forgetter(
+                self._ledger, clock=self._clock, forget=forget_markers, has_marks=is_kafka, tell=tell
+            )
             self._joiner = Joiner(
                 self._ledger,
                 open_folder=self.sinks.open_output,
                 clock=self._clock,
                 mark=EventMark(self.settings.state / MARK),
                 tell=tell,
+                ring=self._engine.wake,
+                over=self._forgetter.over,
             )
             self._clearer = Clearer(self._ledger, scratch=self._scratch(), tell=tell)
-            self._engine = self._assemble()
         except BaseException:
             await self._ledger.close()
             raise
         self._working = asyncio.ensure_future(self._engine.run())
         self._joining = asyncio.ensure_future(self._joiner.run())
         self._clearing = asyncio.ensure_future(self._clearer.run())
+        self._forgetting = asyncio.ensure_future(self._forgetter.run())
 
     async def accept(
         self,
@@ -194,8 +203,8 @@ class EmbeddedIngest:
         return min(len(self._busy), self.settings.workers)
 
     async def watch(self) -> None:
-        """Wait until `stop`; raises what ended the engine, the joiner or the clearer, if one of them ends before."""
-        tasks = {self._working, self._joining, self._clearing}
+        """Wait until `stop`; raises what ended the engine or a service beside it, if one of them ends before."""
+        tasks = {self._working, self._joining, self._clearing, self._forgetting}
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             try:
@@ -207,6 +216,7 @@ class EmbeddedIngest:
         """Finish what runs, up to the limit, and join what was published; the ledger can be read still. Idempotent."""
         self._engine.stop()
         await asyncio.wait({self._working})
+        await self._end(self._forgetting)
         await self._end(self._clearing)
         await self._end(self._joining)
         await self._join_the_rest()

@@ -1,7 +1,7 @@
 """What `millstream ingest PATH` is to do, checked before anything is touched."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from millstream.config.ingesting import IngestConfig, dialect_of
@@ -11,6 +11,7 @@ from millstream.core.model import FileRef
 from millstream.core.splitting import Dialect, Policy
 from millstream.errors import ConfigurationError, InvalidValueError, ObjectRefusedError
 from millstream.ingest.accepting import path_message_id
+from millstream.ingest.unpacking import UnpackLimits
 from millstream.wiring.engine import LEDGER, SCRATCH
 from millstream.wiring.ingest import COPIES, MARK
 from millstream.wiring.sinks import SinkAddress, read_sink
@@ -28,6 +29,7 @@ class PathJob:
     spec: FileSpec
     sink: SinkAddress
     workers: int
+    limits: UnpackLimits = field(default_factory=UnpackLimits)
 
     def turn(self, number: int) -> FileSpec:
         """The spec of the n-th time that this is done, from 0."""
@@ -55,7 +57,8 @@ def read_job(path: str, config: IngestConfig, *, state: Path) -> PathJob:
     if problems:
         raise ConfigurationError(problems)
     spec = _spec(config, path=resolved, dialect=dialect, sink=sink)
-    return PathJob(path=resolved, version=version, spec=spec, sink=sink, workers=config.workers)
+    limits = UnpackLimits(max_bytes=config.max_unpacked, max_ratio=config.max_ratio)
+    return PathJob(path=resolved, version=version, spec=spec, sink=sink, workers=config.workers, limits=limits)
 
 
 def _spec(config: IngestConfig, *, path: Path, dialect: Dialect, sink: SinkAddress) -> FileSpec:

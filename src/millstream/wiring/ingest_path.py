@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from millstream.adapters.sqlite import SqliteLedger
+from millstream.core.address import is_kafka
 from millstream.core.exits import Exit
 from millstream.core.ingestion import (
     Act,
@@ -29,7 +30,7 @@ from millstream.core.ingestion import (
     Status,
 )
 from millstream.core.lifecycle import State
-from millstream.errors import OutputError
+from millstream.errors import OutputError, SinkMissingError, SinkUnavailableError
 from millstream.ports import Ledger
 from millstream.runtime.events import Listener
 from millstream.wiring.engine import LEDGER, stop_on_signals
@@ -72,7 +73,7 @@ def ingest_path(
     if finished is not None:
         clear_if_empty(job.sink.shown)
         return finished
-    settings = IngestSettings(state=state, sinks=(job.sink,), workers=job.workers)
+    settings = IngestSettings(state=state, sinks=(job.sink,), workers=job.workers, limits=job.limits)
     output, report = OutputLock(job.sink.shown), None
     try:
         with EmbeddedIngest(settings, listeners=listeners, is_quiet=is_quiet) as ingest:
@@ -154,6 +155,7 @@ async def _ingest(job: PathJob, *, ingest: EmbeddedIngest, output: OutputLock, w
         output.acquire()  # in here, so that no worker host keeps it
     except OSError as error:
         raise OutputError(path=str(job.sink.file), reason=error.strerror or str(error)) from None
+    await _find_sink(job, ingest=ingest)
     await ingest.start()
     try:
         before = await _begin(job, ingest=ingest)
@@ -172,6 +174,21 @@ async def _ingest(job: PathJob, *, ingest: EmbeddedIngest, output: OutputLock, w
         records=max(0, row.records_published - before.records_published),
         size_bytes=max(0, row.bytes_done - before.bytes_done),
     )
+
+
+async def _find_sink(job: PathJob, *, ingest: EmbeddedIngest) -> None:
+    """Raise SinkMissingError when records would have nowhere to go; a broker that does not answer is waited for."""
+    if not is_kafka(job.sink.shown):
+        return
+    sink = ingest.sinks.open(job.sink.shown)
+    try:
+        await asyncio.to_thread(sink.check)
+    except SinkMissingError:
+        raise
+    except SinkUnavailableError as error:
+        log.warning("%s; waiting for it", error)
+    finally:
+        sink.close()
 
 
 async def _work(row: IngestionRow, *, ingest: EmbeddedIngest, watch: Watch) -> None:

@@ -7,13 +7,13 @@ it holds a lock in the folder, which ends with the process. Who gets the lock of
 nothing, and tries again.
 """
 
-import fcntl
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from millstream.adapters.partfile import PARTS, JoinedFolder
+from millstream.adapters.partfile.folderlock import lock_or_owner
 from millstream.adapters.partfile.joined import GROWING
 from millstream.errors import InvalidValueError
 
@@ -59,21 +59,17 @@ class OutputLock:
                 lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             except FileNotFoundError:  # the folder was just removed
                 continue
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                owner = os.pread(lock, 32, 0).decode("ascii", "replace") or "unknown"
+            owner = lock_or_owner(lock)
+            if owner is not None:
                 os.close(lock)
                 raise InvalidValueError(
                     name="to",
                     expected="a file that nobody else writes just now",
                     found=f"{self._output}: process {owner} writes it",
-                ) from None
+                )
             if not _is_same(path, lock):
                 os.close(lock)
                 continue
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
             self._lock = lock
 
     def release(self, *, clear: bool = False) -> None:

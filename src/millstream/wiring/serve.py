@@ -2,15 +2,17 @@
 
 Theory of operation: the order of `wiring.engine` holds: the state folder is locked and the nursery forked while this
 process has no thread. Then the socket is taken, so that an address which cannot be had is told before anything
-works; the engine starts, and last the server, whose first answer finds everything there. At the end it is the other way
-round: no more requests, then the drain.
+works; the engine starts, and last the server, whose first answer finds everything there. A ledger on another machine
+may be away for long, so there the server is first, and says what is waited for. At the end it is the other way round:
+no more requests, then the drain.
 """
 
 import asyncio
 import importlib.util
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +24,11 @@ from millstream.core.ingestion import OnChange
 from millstream.core.retry import RetryPolicy
 from millstream.core.splitting import Policy
 from millstream.errors import ConfigurationError, InvalidValueError, LedgerUnreachableError, MissingExtraError
+from millstream.ingest.unpacking import UnpackLimits
 from millstream.runtime.events import Event, Listener
 from millstream.wiring.engine import first_of, stop_on_signals
 from millstream.wiring.ingest import EmbeddedIngest, IngestSettings
+from millstream.wiring.pauses import shorten_pauses
 from millstream.wiring.sinks import SinkAddress, read_sink
 
 if TYPE_CHECKING:
@@ -38,6 +42,11 @@ SWITCH_S = 0.0002
 """How long a thread of this process may keep another waiting; 0.005 by default. The ledger's thread lets go of the
 interpreter at each statement, and while requests are answered it would wait that long to get it back, some ten times
 for each request: that lower the slowest answers (`python bench --only ingest`)."""
+
+LATE_S = 1.0
+"""How long a ledger may be away at the start before people are told what that means for requests."""
+
+log = logging.getLogger("millstream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +100,7 @@ def _ingest(
         sinks=(sink,),
         workers=serving.serve.workers,
         processes=serving.serve.processes,
+        limits=UnpackLimits(max_bytes=serving.serve.max_unpacked, max_ratio=serving.serve.max_ratio),
         retry=RetryPolicy(retries=serving.serve.retries, backoff_s=serving.serve.backoff),
         drain_limit_s=serving.engine.drain_limit,
         keep_s=serving.engine.keep,
@@ -130,39 +140,45 @@ async def _serve(
     stop_on_signals(stopping.set)
     listen = serving.serve.listen
     with bind(listen.host, port=listen.port) as listening:
-        if not await _start(ingest, stopping=stopping):
-            return Exit.DONE
+        if isinstance(ingest, EmbeddedIngest):
+            await ingest.start()
         try:
             service = IngestService(ingest, sink=sink, chunk_bytes=serving.serve.chunk)
             app = create_app(service, settings=web_settings(serving))
             listeners.append(app.state.room.metrics.listen)
             server = WebServer(app, listening=listening, connections=serving.serve.max_connections)
-            on_ready(_ready(serving, url=server.url, sink=sink))
-            await _until(stopping, server=server, ingest=ingest)
+            shorten_pauses()
+            ready = _ready(serving, url=server.url, sink=sink)
+            await _until(stopping, server=server, working=_work(ingest, stopping, on_ready=lambda: on_ready(ready)))
         finally:
             await ingest.stop()
     return Exit.DONE
 
 
-async def _start(ingest: "EmbeddedIngest | GrownIngest", *, stopping: asyncio.Event) -> bool:
-    """Begin; a ledger elsewhere may be away, and is waited for: False when the stop came first."""
-    if isinstance(ingest, EmbeddedIngest):
-        await ingest.start()
-        return True
-    try:
-        await ingest.start(stopping)
-    except LedgerUnreachableError:
-        if not stopping.is_set():
+async def _work(
+    ingest: "EmbeddedIngest | GrownIngest", stopping: asyncio.Event, *, on_ready: Callable[[], None]
+) -> None:
+    """Begin if that was not done yet, and watch over it; a ledger elsewhere may be away, and is waited for."""
+    if not isinstance(ingest, EmbeddedIngest):
+        late = "until the ledger is there, requests get 503; /health/ready says what is missing"
+        telling = asyncio.get_running_loop().call_later(LATE_S, log.warning, late)
+        try:
+            await ingest.start(stopping)
+        except LedgerUnreachableError:
+            if stopping.is_set():
+                return
             raise
-        return False
-    return True
+        finally:
+            telling.cancel()
+    on_ready()
+    await ingest.watch()
 
 
-async def _until(stopping: asyncio.Event, *, server: "WebServer", ingest: "EmbeddedIngest | GrownIngest") -> None:
+async def _until(stopping: asyncio.Event, *, server: "WebServer", working: Coroutine[object, object, None]) -> None:
     """Serve until somebody asks to stop; raises what ended the engine or the server before that."""
     waits = [
         asyncio.ensure_future(server.run()),
-        asyncio.ensure_future(ingest.watch()),
+        asyncio.ensure_future(working),
         asyncio.ensure_future(stopping.wait()),
     ]
     try:
@@ -174,6 +190,7 @@ async def _until(stopping: asyncio.Event, *, server: "WebServer", ingest: "Embed
         await asyncio.wait({waits[0]})
         for wait in waits[1:]:
             wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 def web_settings(serving: Serving) -> "WebSettings":

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -24,10 +25,17 @@ PERSON_WAITS_S = 5.0
 log = logging.getLogger("millstream")
 
 
-async def open_ledger(config: DispatchConfig, *, stop: asyncio.Event) -> Ledger | None:
+def _ignore(_error: LedgerUnreachableError) -> None:
+    """Nobody wants to know."""
+
+
+async def open_ledger(
+    config: DispatchConfig, *, stop: asyncio.Event, on_away: Callable[[LedgerUnreachableError], None] = _ignore
+) -> Ledger | None:
     """Open the ledger, however long it is away; None if `stop` is set before it is there.
 
-    Raises LedgerVersionError, LedgerUnusableError, MissingExtraError.
+    `on_away` is called each time that it is found away. Raises LedgerVersionError, LedgerUnusableError,
+    MissingExtraError.
     """
     from millstream.adapters.postgres import PostgresLedger  # noqa: PLC0415 - an optional part
 
@@ -37,12 +45,15 @@ async def open_ledger(config: DispatchConfig, *, stop: asyncio.Event) -> Ledger 
         try:
             await ledger.open()
         except LedgerUnreachableError as error:
+            on_away(error)
             if pause_s == FIRST_PAUSE_S:
                 log.warning("ledger: %s cannot be reached: %s; waiting for it", ledger.address, error.reason)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause_s)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
         else:
+            if pause_s != FIRST_PAUSE_S:
+                log.warning("ledger: %s is there; going on", ledger.address)
             return ledger
     await ledger.close()
     return None

@@ -166,7 +166,7 @@ class _Worker:
             ]
             on_ready(self._ready(bells))
             await self._stop.wait()
-            self._events.emit(Draining(drain="keep", limit_s=settings.drain_limit_s))
+            self._events.emit(Draining(drain="keep", limit_s=settings.drain_limit_s, who="worker"))
             await worker.drain(limit_s=settings.drain_limit_s)
             await asyncio.wait(answers)
             for service in services:

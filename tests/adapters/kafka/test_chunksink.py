@@ -1,5 +1,6 @@
 """A topic as a sink: markers, fences, what is refused, and what becomes of it when the broker goes away."""
 
+import gc
 import json
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ from adapters.child import hear, say, start
 from adapters.kafka.committed import read_settled
 from millstream.adapters.kafka.chunksink import KafkaChunkSink
 from millstream.core.address import parse_address
-from millstream.errors import FencedError, SinkRefusedError, SinkUnavailableError
+from millstream.errors import FencedError, SinkMissingError, SinkRefusedError, SinkUnavailableError
 from millstream.ports.sink import ChunkWriter, Publication
 from millstream.testing.sink_suite import begun, blocks, expected, ids, numbers_of, publication, publish
 from servers.kafka import Kafka, OwnKafka
@@ -45,12 +46,12 @@ def test_a_record_is_keyed_by_its_id(kafka: Kafka) -> None:
         assert not message.headers()
 
 
-def test_a_missing_topic_is_refused(kafka: Kafka) -> None:
+def test_a_missing_topic_is_waited_for(kafka: Kafka) -> None:
     """Unless it is to be made; the broker's own way of making topics is not taken."""
     topic = kafka.name()
-    with pytest.raises(SinkRefusedError, match="expected a topic"):
+    with pytest.raises(SinkMissingError, match=r"expected a topic .* make it with `millstream topics create kafka://"):
         sink_on(kafka, topic).check()
-    with pytest.raises(SinkRefusedError, match="expected a topic"):
+    with pytest.raises(SinkMissingError, match="expected a topic"):
         sink_on(kafka, topic).open(publication())
 
     publish(sink_on(kafka, topic, partitions=3), publication())
@@ -98,6 +99,34 @@ def test_more_than_fits_into_the_queue_is_published(kafka: Kafka) -> None:
 
     assert done.out_bytes == 1000 * (len(line) - 1)
     assert sum(kafka.ends(topic).values()) == 1001  # and the end of the transaction
+
+
+@pytest.mark.parametrize("ends", ["commit", "abort"])
+def test_nothing_of_a_chunk_stays(kafka: Kafka, ends: str) -> None:
+    """A client has threads, connections and megabytes: they go with its chunk, and wait for no garbage collector."""
+    sink = sink_on(kafka, kafka.topic())
+    publish(sink, publication(seq=1))
+    before = _threads()
+    gc.collect()
+    gc.disable()
+    try:
+        writer = opened(sink, publication(seq=2))
+        for lines, numbers in blocks(numbers_of(publication(seq=2))):
+            writer.write(lines, numbers=numbers)
+        meanwhile = _threads()
+        getattr(writer, ends)()
+        del writer
+        after = _threads()
+    finally:
+        gc.enable()
+
+    assert meanwhile - before
+    assert not after - before
+
+
+def _threads() -> set[str]:
+    """The threads of this process, those of clients included."""
+    return {path.name for path in Path("/proc/self/task").iterdir()}
 
 
 def test_a_marker_outlives_the_broker(own_kafka: OwnKafka) -> None:

@@ -15,6 +15,17 @@ Open = Callable[..., Page]
 CONTRASTS = Path(__file__).with_name("contrasts.js").read_text(encoding="utf-8")
 LEAST_CONTRAST = 4.5
 HOSTILE = '<img src=x onerror="window.hurt=1">.csv'
+FAILED = {"light": [187, 31, 45], "dark": [255, 139, 146]}
+"""The colour of a failed chunk, --bad in style.css."""
+PAINTED = """(colour) => {
+  const grid = document.querySelector("canvas");
+  const copy = new OffscreenCanvas(grid.width, grid.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(grid, 0, 0);
+  const points = copy.getImageData(0, 0, grid.width, grid.height).data;
+  let found = 0;
+  for (let at = 0; at < points.length; at += 4) found += colour.every((part, place) => points[at + place] === part);
+  return found > 20;
+}"""
 VIEWS = ("#/jobs", "#/jobs/{job}", "#/engine", "#/dead")
 
 
@@ -60,6 +71,20 @@ def test_themes_differ_and_the_button_goes_through_them(mill: Mill, open_page: O
     page.reload()
 
     assert page.evaluate(ground) == light_ground
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_grid_is_painted_in_the_theme(mill: Mill, open_page: Open, scheme: str) -> None:
+    """Its cells have the colours of the page, and change with them when the button is pressed."""
+    page = open_page(f"{mill.url}/#/jobs/{busy(mill)}", color_scheme=scheme)
+    expect(page.locator(".grid-field")).to_have_attribute("aria-label", re.compile("1 failed"))
+    other = "light" if scheme == "dark" else "dark"
+
+    page.wait_for_function(PAINTED, arg=FAILED[scheme])
+    while page.locator(f"html[data-theme={other}]").count() == 0:
+        page.get_by_role("button", name="Theme").click()
+    page.wait_for_function(PAINTED, arg=FAILED[other])
+    assert not page.evaluate(PAINTED, FAILED[scheme])
 
 
 @pytest.mark.parametrize("width", [360, 768, 1600])

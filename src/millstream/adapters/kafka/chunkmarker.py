@@ -43,6 +43,11 @@ class Marked:
     member: Any
 
 
+def group_of(batch_id: str) -> str:
+    """The consumer group that is the marker of a chunk."""
+    return f"millstream-chunk-{batch_id}"
+
+
 class MarkerReader:
     """Reads and sets the marker of one chunk; used by one thread. Raises BrokerError.
 
@@ -87,7 +92,7 @@ class MarkerReader:
             self._complaints,
             **{"reconnect.backoff.ms": RECONNECT_MS, "enable.sparse.connections": False},
             socket_timeout_ms=round(self._limit_s * 1000),
-            group_id=f"millstream-chunk-{batch_id}",
+            group_id=group_of(batch_id),
             isolation_level="read_committed",  # it asks for what is settled
             enable_auto_commit=False,
         )

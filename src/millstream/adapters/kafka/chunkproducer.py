@@ -2,9 +2,11 @@
 
 Theory of operation: producing and waiting are the client's own; nothing is called back for a record that arrived. What
 fails says so in the outcome of the transaction, and the first record that could not be delivered is remembered with
-its key, so that the error can name it. A producer lives as long as its chunk. It is ready within 10 ms or so, because
-it connects to all brokers at once and asks for the topic first; with the client's defaults it took up to 500 ms
-(measured).
+its key, so that the error can name it. It is ready within 10 ms or so, because it connects to all brokers at once and
+asks for the topic first; with the client's defaults it took up to 500 ms (measured).
+
+A producer lives as long as its chunk. With its records, threads and connections it is several megabytes, so it has to
+go at once and not when the garbage collector comes by: nothing that the client holds may refer to who holds the client.
 """
 
 import contextlib
@@ -38,9 +40,6 @@ _REFUSED = frozenset(
         KafkaError.INVALID_RECORD,
         KafkaError.INVALID_CONFIG,
         KafkaError.POLICY_VIOLATION,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the names librdkafka gives its own errors
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
@@ -48,8 +47,20 @@ _REFUSED = frozenset(
 )
 
 
+class _Undelivered:
+    """Hears of records that did not arrive, and keeps the first: what is wrong with it, and its key."""
+
+    def __init__(self) -> None:
+        self.first: tuple[KafkaError, str] | None = None
+
+    def __call__(self, error: KafkaError | None, message: Message) -> None:
+        passing = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - the outcome of an abort
+        if error is not None and self.first is None and error.code() not in passing:
+            self.first = (error, (message.key() or b"").decode())
+
+
 class ChunkProducer:
-    """Writes one chunk; used by one thread.
+    """Writes one chunk; used by one thread, and let go of with the last reference to it.
 
     Raises FencedError when a successor took the chunk over, SinkRefusedError for what the topic will never take, and
     BrokerError for all that may pass; after any of them nothing was written, unless `commit` was waiting for its
@@ -62,7 +73,7 @@ class ChunkProducer:
         self._record_bytes = record_bytes
         self._complaints = Complaints()
         self._patience = Patience(brokers=address.brokers, tell=say_nothing)
-        self._undelivered: tuple[KafkaError, str] | None = None
+        self._undelivered = _Undelivered()
         self._is_open = False
         self._producer = Producer(self._settings(f"millstream-{batch_id}"), logger=quiet_logger())
 
@@ -130,7 +141,7 @@ class ChunkProducer:
         self._hear()
         self.abort()
         self._hear()
-        cause, key = self._undelivered or (error, key)
+        cause, key = self._undelivered.first or (error, key)
         if error.code() in _FENCED or cause.code() in _FENCED:
             raise FencedError(reason=f"another attempt took the chunk over: {error.str()}")
         if cause.code() in _REFUSED:
@@ -150,11 +161,6 @@ class ChunkProducer:
             )
         return error.str() + (f" (record {key})" if key else "")
 
-    def _reported(self, error: KafkaError | None, message: Message) -> None:
-        passing = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - the outcome of an abort
-        if error is not None and self._undelivered is None and error.code() not in passing:
-            self._undelivered = (error, (message.key() or b"").decode())
-
     def _settings(self, transactional_id: str) -> dict[str, Any]:
         return settings(
             self._address.brokers,
@@ -171,5 +177,5 @@ class ChunkProducer:
             queue_buffering_max_messages=_QUEUE_RECORDS,
             queue_buffering_max_kbytes=_QUEUE_KIB,
             delivery_report_only_error=True,
-            on_delivery=self._reported,
+            on_delivery=self._undelivered,
         )

@@ -17,7 +17,13 @@ from millstream.adapters.kafka.admin import Cluster
 from millstream.adapters.kafka.chunkmarker import Marker, MarkerReader, longest_record
 from millstream.adapters.kafka.chunkproducer import ChunkProducer
 from millstream.core.address import TopicAddress
-from millstream.errors import BrokerError, SinkRefusedError, SinkUnavailableError, UnknownTopicError
+from millstream.errors import (
+    BrokerError,
+    SinkMissingError,
+    SinkRefusedError,
+    SinkUnavailableError,
+    UnknownTopicError,
+)
 from millstream.ports.sink import ChunkWriter, Publication, Published
 
 LIMIT_S = 30.0
@@ -27,7 +33,7 @@ LIMIT_S = 30.0
 class KafkaChunkSink:
     """A topic as a sink. Implements ports.Sink. It connects when it is first used, in each process anew.
 
-    The topic must exist; with `partitions` one that is missing is made with so many. `limit_s` is how long a broker may
+    A topic that is missing is waited for; with `partitions` it is made with so many. `limit_s` is how long a broker may
     be silent.
     """
 
@@ -185,7 +191,7 @@ def _translated(address: str) -> Iterator[None]:
     try:
         yield
     except UnknownTopicError as error:
-        hint = f"make it with `millstream topics create {address}`, or check the name; then retry"
-        raise SinkRefusedError(address=address, reason=f"{error.reason}; {hint}") from None
+        hint = f"make it with `millstream topics create {address}`, or check the name"
+        raise SinkMissingError(address=address, reason=error.reason, hint=hint) from None
     except BrokerError as error:
         raise SinkUnavailableError(address=address, reason=error.reason) from None

@@ -86,18 +86,7 @@ class KafkaFrameLog:
         self._closed = False
         self._failure: Exception | None = None
         self._listener: Rebalanced | None = None
-        starting.settle(
-            self._consumer,
-            topic=self._topic,
-            partitions=partitions,
-            group=connection.group,
-            start=start,
-            patience=self._patience,
-            tell=tell,
-        )
-        self._consumer.subscribe(
-            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self._join(partitions, start=start)
 
     def poll(self, timeout_s: float, rebalanced: Rebalanced) -> Sequence[Run | CaughtUp]:
         """See `FrameLog`. Waits for a broker that is away, in steps of `timeout_s`.
@@ -179,6 +168,21 @@ class KafkaFrameLog:
             "error_cb": self._patience.on_error,
         }
         return config if instance is None else {**config, "group.instance.id": instance}
+
+    def _join(self, partitions: int, *, start: Start | None) -> None:
+        """Settle where the group begins, if it has not read the topic, and ask for a share."""
+        starting.settle(
+            self._consumer,
+            topic=self._topic,
+            partitions=partitions,
+            group=self._connection.group,
+            start=start,
+            patience=self._patience,
+            tell=self._tell,
+        )
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
 
     def _ensure_topics(self, partitions: int) -> None:
         self._topics.ensure(self._connection.deltas, partitions=partitions, config=made.DELTAS)

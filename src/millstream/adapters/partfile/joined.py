@@ -9,7 +9,6 @@ with it.
 
 import contextlib
 import errno
-import fcntl
 import mmap
 import os
 import shutil
@@ -17,8 +16,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from millstream.adapters.partfile.folderlock import lock_or_owner
 from millstream.adapters.partfile.parts import PARTS, Receipt, checked, make_folder, parts_of, sync_folder
-from millstream.errors import InvalidValueError, OutputDamagedError, SinkUnavailableError
+from millstream.errors import InvalidValueError, OutputDamagedError, PartDamagedError, SinkUnavailableError
 
 SUFFIX = ".jsonl"
 GROWING = ".jsonl.part"
@@ -45,7 +45,7 @@ class JoinedFolder:
     def append(self, message_id: str, *, receipts: Sequence[str], at: int) -> tuple[int, int]:
         """Put parts behind byte `at` of the file, durably; returns how many of them and the file's new length.
 
-        At a part that is damaged it stops, and raises OutputDamagedError if that is the first one.
+        At a part that is damaged it stops, and raises PartDamagedError if that is the first one.
         """
         growing = self._reopened(message_id, size_bytes=at)
         is_new = not growing.exists()
@@ -113,7 +113,7 @@ class JoinedFolder:
             receipt = Receipt.parse(text)
             try:
                 _append(parts / receipt.part, receipt, target=target, at=end)
-            except OutputDamagedError:
+            except PartDamagedError:
                 if count == 0:
                     raise
                 os.ftruncate(target, end)
@@ -143,20 +143,18 @@ class JoinedFolder:
 
 
 def _append(part: Path, receipt: Receipt, *, target: int, at: int) -> None:
-    """Copy a part that is what its receipt says; raises OutputDamagedError, with nothing copied, when it is not."""
+    """Copy a part that is what its receipt says; raises PartDamagedError, with nothing copied, when it is not."""
     try:
         source = os.open(part, os.O_RDONLY)
     except FileNotFoundError:
-        raise OutputDamagedError(path=str(part), expected=f"{receipt.size_bytes} bytes", found="no such file") from None
+        raise PartDamagedError(path=str(part), expected=f"{receipt.size_bytes} bytes", found="no such file") from None
     try:
         size_bytes = os.fstat(source).st_size
         if size_bytes != receipt.size_bytes:
-            raise OutputDamagedError(
-                path=str(part), expected=f"{receipt.size_bytes} bytes", found=f"{size_bytes} bytes"
-            )
+            raise PartDamagedError(path=str(part), expected=f"{receipt.size_bytes} bytes", found=f"{size_bytes} bytes")
         crc32 = _checksum(source, size_bytes)
         if crc32 != receipt.crc32:
-            raise OutputDamagedError(path=str(part), expected=f"the checksum {receipt.crc32:08x}", found=f"{crc32:08x}")
+            raise PartDamagedError(path=str(part), expected=f"the checksum {receipt.crc32:08x}", found=f"{crc32:08x}")
         _copy(source, target, size_bytes=size_bytes, at=at)
     finally:
         os.close(source)
@@ -214,18 +212,14 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 def _locked(path: Path, *, address: str) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(fd, 32, 0).decode("ascii", "replace") or "unknown"
+    owner = lock_or_owner(fd)
+    if owner is not None:
         os.close(fd)
         raise SinkUnavailableError(
             address=address,
             reason=f"expected to be the only one who joins files there, found process {owner} at it",
             hint="stop it, or name another folder with --to",
-        ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
+        )
     return fd
 
 

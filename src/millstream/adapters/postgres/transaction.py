@@ -25,7 +25,7 @@ from millstream.adapters.postgres.evictions import evict
 from millstream.adapters.postgres.replies import Reply
 from millstream.adapters.postgres.session import Connection, Session
 from millstream.adapters.sql.ingesting import may_concern
-from millstream.core.ingestion import Act, Explain, Joined, Queue
+from millstream.core.ingestion import Act, Explain, Joined, Queue, Redo
 from millstream.core.operations import Cancel, Evict, Finish, Operation, Revive
 from millstream.core.queries import Query
 
@@ -166,7 +166,7 @@ async def _hold(works: Sequence[Work], session: Session) -> None:
                 batch_ids.add(operation.batch_id)
             case Revive(batch_id=str(batch_id)) | Cancel(batch_id=str(batch_id)):
                 batch_ids.add(batch_id)
-            case Queue() | Act() | Explain() | Joined():
+            case Queue() | Act() | Explain() | Joined() | Redo():
                 message_ids.add(operation.message_id)
             case _:
                 pass

@@ -15,7 +15,12 @@ from millstream.core.lifecycle import TRANSITIONS, Step
 SCHEMA_VERSION = 2
 """A new ledger is made by the statement `schema`, which is version 1, and every `schema_N` after it, in order."""
 
-_LOCKS = {"": {"{lock}": "", "{skip}": ""}, "postgres": {"{lock}": "FOR UPDATE", "{skip}": "FOR UPDATE SKIP LOCKED"}}
+_NO_LOCKS = {"{lock}": "", "{skip}": ""}
+_LOCKS = {
+    "": _NO_LOCKS,
+    "sqlite": _NO_LOCKS,
+    "postgres": {"{lock}": "FOR UPDATE", "{skip}": "FOR UPDATE SKIP LOCKED"},
+}
 
 
 @cache

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from millstream.adapters.sql import ingesting
+from millstream.adapters.sqlite import going
 from millstream.adapters.sqlite.claims import claim, claim_batch
 from millstream.adapters.sqlite.operating import cancel, prune, revive, set_paused
 from millstream.adapters.sqlite.rows import carry_out, fetch, run, values_of
@@ -85,6 +86,13 @@ def _plan(
 @change.register
 def _(operation: op.Claim, db: sqlite3.Connection) -> object:
     return claim(operation, db)
+
+
+@change.register
+def _(operation: ingestion.Accept, db: sqlite3.Connection) -> object:
+    if operation.limit is not None:
+        going.keep_up(db)
+    return carry_out(ingesting.steps_of(operation), db)
 
 
 @change.register

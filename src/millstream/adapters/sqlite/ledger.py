@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from millstream.adapters.sql import SCHEMA_VERSION, schema
+from millstream.adapters.sqlite import going
 from millstream.adapters.sqlite.answers import answer
 from millstream.adapters.sqlite.changes import change
 from millstream.core.operations import Operation
@@ -75,6 +76,7 @@ def _open(path: Path, *, synchronous: str) -> sqlite3.Connection:
         _use_wal(db)
         if _checked_version(db, path) < SCHEMA_VERSION:
             _create(db)
+        going.prepare(db)
     except BaseException:
         db.close()  # or what it had begun would hold up the next one
         raise

@@ -13,6 +13,8 @@ from millstream.core.model import FileRef, Job, Kind
 from millstream.core.operations import Operation
 from millstream.core.rows import BatchRow
 
+DIALECT = "sqlite"
+
 T = TypeVar("T")
 Filed = TypeVar("Filed", Job, BatchRow)
 Result = TypeVar("Result")
@@ -20,7 +22,7 @@ Result = TypeVar("Result")
 
 def run(db: sqlite3.Connection, statement_name: str, /, **values: object) -> sqlite3.Cursor:
     """Execute a statement, which takes those of the named values that it mentions."""
-    return db.execute(statement(statement_name), values)
+    return db.execute(statement(statement_name, DIALECT), values)
 
 
 def values_of(operation: Operation[object]) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def carry_out(steps: Steps[Result], db: sqlite3.Connection) -> Result:
 
 
 def _rows(ask: Ask, db: sqlite3.Connection) -> list[Row]:
-    cursor = db.execute(choose(statement(ask.name), chosen=ask.chosen), dict(ask.values))
+    cursor = db.execute(choose(statement(ask.name, DIALECT), chosen=ask.chosen), dict(ask.values))
     return rows_of(cursor)
 
 

@@ -147,7 +147,8 @@ class LocalStore:
         try:
             return os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise StoreUnavailableError(address=self.address, reason=_words(error)) from None
+            hint = "is the folder there on this machine, and open to this user?"
+            raise StoreUnavailableError(address=self.address, reason=_words(error), hint=hint) from None
 
     @contextmanager
     def _answering(self, name: str) -> Iterator[None]:

@@ -14,7 +14,9 @@ from millstream.core.ingestion.operations import (
     Explain,
     Joined,
     Queue,
+    Redo,
 )
+from millstream.core.ingestion.progress import progress_document
 from millstream.core.ingestion.queries import (
     ReadChunks,
     ReadIngestion,
@@ -28,6 +30,7 @@ from millstream.core.ingestion.rows import ChunkRow, IngestionEvent, IngestionRo
 from millstream.core.tasks import (
     CHUNKS_OF_A_STEP,
     ENOUGH_CHUNKS,
+    MOST_VERSIONS,
     PIPELINE,
     REJECTS_KEPT,
     Action,
@@ -50,6 +53,7 @@ from millstream.core.tasks import (
 __all__ = [
     "CHUNKS_OF_A_STEP",
     "ENOUGH_CHUNKS",
+    "MOST_VERSIONS",
     "PIPELINE",
     "REJECTS_KEPT",
     "Accept",
@@ -80,6 +84,7 @@ __all__ = [
     "ReadRejects",
     "ReadUnjoined",
     "ReadyRow",
+    "Redo",
     "RejectRow",
     "Report",
     "Spoiled",
@@ -90,5 +95,6 @@ __all__ = [
     "chunks_of_a_step",
     "conclude",
     "plan_id",
+    "progress_document",
     "status_of",
 ]

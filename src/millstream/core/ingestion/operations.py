@@ -89,6 +89,20 @@ class Joined(Operation[bool]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redo(Operation[bool]):
+    """The part of a done chunk is lost or damaged before it was joined: the chunk is worked again.
+
+    Its records count as not published until then. Changes nothing, with the result False, unless the chunk is done and
+    not joined, and the ingestion has not ended.
+    """
+
+    message_id: str
+    seq: int
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimBatch(Operation[Job | None]):
     """Claim one batch with a lease, for a worker that was rung for it; None when it is not ready (any more).
 

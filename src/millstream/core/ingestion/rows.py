@@ -40,11 +40,24 @@ class IngestionRow:
     ended_at: float | None
 
     @property
+    def file_bytes(self) -> int | None:
+        """The size of the file as it is stored; None until it was looked at."""
+        if self.found is None or self.found.stored_bytes is None:
+            return None if self.found is None else self.found.size_bytes
+        return self.found.stored_bytes
+
+    @property
     def bytes_passed(self) -> int:
-        """The bytes of chunks that are done, and what stands before the first: at the end, the size of the file."""
+        """The bytes of chunks that are done, and what stands before the first: at the end, `file_bytes`.
+
+        Of a file that is cut in a plain copy, the same part of the file itself.
+        """
         if self.found is None or not (self.chunks_done or self.status is Status.SUCCEEDED):
             return 0
-        return self.found.head.start + self.bytes_done
+        passed, stored_bytes = self.found.head.start + self.bytes_done, self.found.stored_bytes
+        if stored_bytes is None:
+            return passed
+        return passed * stored_bytes // self.found.size_bytes if self.found.size_bytes else stored_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

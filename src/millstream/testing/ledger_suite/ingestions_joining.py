@@ -11,6 +11,7 @@ from millstream.core.ingestion import (
     PlanTask,
     ReadReady,
     ReadUnjoined,
+    Redo,
     Status,
 )
 from millstream.core.lifecycle import State
@@ -76,6 +77,55 @@ class Joining(OnIngestions):
         assert ledger.apply(*stale) == [False] * len(stale)
         assert files.everything() == before
         assert ledger.do(join("m", [1], start=7, size=7)) is True
+
+    def test_a_chunk_whose_part_is_lost_is_worked_again(self, ledger: Driver, files: Ingestions) -> None:
+        """Until then its records do not count, and what stands behind it is not joined; in the end all is there."""
+        jobs = files.start(chunks=3)
+        files.finish(*jobs)
+        before = files.row()
+
+        assert ledger.do(lost(1)) is True
+        during = files.row()
+        assert files.states() == [State.DONE, State.READY, State.DONE]
+        assert (during.status, during.chunks_done, during.chunks_failed) == (Status.RUNNING, 2, 0)
+        assert 3 * during.records_published == 2 * before.records_published
+        assert [row.seq for row in ledger.read(ReadUnjoined())] == [0]
+        assert files.chunks()[1].error == "it is gone"
+        (again,) = ledger.do(claim_ours())
+        assert (again.id, again.attempt) == (jobs[1].id, 2)
+        assert ledger.do(report(jobs[1], None, outcome=Done())) is False
+        files.finish(again)
+        files.join()
+        after = files.row()
+        assert (after.status, after.records_published) == (Status.SUCCEEDED, before.records_published)
+        assert after.bytes_done == before.bytes_done
+
+    def test_only_what_is_done_and_not_joined_can_be_lost(self, ledger: Driver, files: Ingestions) -> None:
+        """What is running, joined, unknown or of an ingestion that has ended stays what it is."""
+        jobs = files.start(chunks=3)
+        files.finish(jobs[0], jobs[1])
+        ledger.do(join("m", [0], start=0, size=7))
+        files.start("over", chunks=1)
+        ledger.do(Act(message_id="over", action=Action.CANCEL, at=NOON))
+        before = files.everything()
+
+        assert ledger.apply(lost(0), lost(2), lost(9), lost(0, "over"), lost(0, "none")) == [False] * 5
+        assert files.everything() == before
+
+    def test_what_is_lost_while_it_is_paused_waits(self, ledger: Driver, files: Ingestions) -> None:
+        """Nobody works it before it is resumed."""
+        files.finish(*files.start(chunks=2))
+        ledger.do(Act(message_id="m", action=Action.PAUSE, at=NOON))
+        ledger.do(lost(0))
+
+        assert ledger.do(claim_ours()) == ()
+        ledger.do(Act(message_id="m", action=Action.RESUME, at=NOON))
+        assert [job.id for job in ledger.do(claim_ours())] == ["m-000000"]
+
+
+def lost(seq: int, message_id: str = "m") -> Redo:
+    """The part of a chunk is gone."""
+    return Redo(message_id=message_id, seq=seq, reason="it is gone", at=NOON)
 
 
 class Ringing(OnIngestions):

@@ -5,6 +5,7 @@
 import pytest
 
 from millstream.core.ingestion import (
+    MOST_VERSIONS,
     Act,
     Action,
     OnChange,
@@ -123,6 +124,18 @@ class Failures(OnIngestions):
             assert row.error == f"the file changed; started again as {successor}"
             assert files.row(successor).spec == spec(successor, on_change=OnChange.RESTART)
             assert (files.row(successor).principal, files.row(successor).status) == ("me", Status.QUEUED)
+
+    def test_a_file_that_never_stands_still_is_given_up(self, ledger: Driver, files: Ingestions) -> None:
+        """The fifth version that changes has no successor, and says why."""
+        ledger.do(accept(on_change=OnChange.RESTART))
+        for _ in range(MOST_VERSIONS):
+            (plan,) = ledger.do(claim_ours())
+            ledger.do(report(plan, CHANGED))
+
+        assert ledger.do(claim_ours()) == ()
+        last = files.row(f"m-v{MOST_VERSIONS}")
+        assert (last.status, last.successor) == (Status.FAILED, "")
+        assert last.error.startswith("the file changed; it changed while each of 5 versions was read: ingest it when")
 
     def test_a_successor_that_cannot_be_made(self, ledger: Driver, files: Ingestions) -> None:
         """Where the successor's id is taken, or would be too long, the ingestion fails and says so."""

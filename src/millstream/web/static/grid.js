@@ -11,6 +11,8 @@ const LARGEST = 22;
 const SMALLEST = 9;
 const HEIGHT = 336;
 const STATES = ["failed", "running", "planned", "done"];
+const INKS = { ahead: "--line-strong", planned: "--muted", running: "--accent", done: "--ok-fill", rejects: "--ok-fill",
+  failed: "--bad", notch: "--warn-fill", ground: "--surface", focus: "--ink" };
 
 /** What a number of chunks in one cell is drawn as: the state that a person must see first. */
 export function leading(cell) {
@@ -80,6 +82,7 @@ export class ChunkGrid {
   #plan = { side: LARGEST, columns: 1, rows: 1, per: 1 };
   #at = null;
   #frame = null;
+  #inks = null;
   #watch;
 
   constructor() {
@@ -101,7 +104,10 @@ export class ChunkGrid {
     this.field.addEventListener("blur", () => this.#point(null));
     this.#watch = new ResizeObserver(() => this.#lay());
     this.#watch.observe(this.field);
-    this.redraw = () => this.#draw();
+    this.redraw = () => {
+      this.#inks = null;
+      this.#draw();
+    };
     document.addEventListener("millstream-theme", this.redraw);
     this.#rest();
   }
@@ -127,6 +133,7 @@ export class ChunkGrid {
   #lay() {
     const width = this.field.clientWidth;
     if (!width) return;
+    this.#inks = null;
     this.#plan = layout(Math.max(1, this.#total), width);
     this.#cells = cells(this.#chunks, this.#total, this.#plan.per);
     if (this.#at !== null) this.#point(Math.min(this.#at, this.#cells.length - 1));
@@ -145,10 +152,7 @@ export class ChunkGrid {
     this.canvas.style.height = `${height}px`;
     const pen = this.canvas.getContext("2d");
     pen.scale(scale, scale);
-    const style = getComputedStyle(this.element);
-    const ink = (name) => style.getPropertyValue(name).trim();
-    const inks = { ahead: ink("--line-strong"), planned: ink("--muted"), running: ink("--accent"), done: ink("--ok-fill"),
-      rejects: ink("--ok-fill"), failed: ink("--bad"), notch: ink("--warn-fill"), ground: ink("--surface"), focus: ink("--ink") };
+    const inks = this.#inks ??= mix(this.canvas);
     this.#cells.forEach((cell, number) => {
       paint(pen, (number % columns) * side, Math.floor(number / columns) * side, side, cell, inks);
     });
@@ -220,6 +224,17 @@ export class ChunkGrid {
     event.preventDefault();
     this.#point(Math.max(0, Math.min(last, next)));
   }
+}
+
+// The colours of the theme, as a canvas takes them: only a property that is a colour says which of its two holds.
+function mix(element) {
+  const inks = {};
+  for (const [kind, name] of Object.entries(INKS)) {
+    element.style.color = `var(${name})`;
+    inks[kind] = getComputedStyle(element).color;
+  }
+  element.style.color = "";
+  return inks;
 }
 
 function paint(pen, left, top, side, cell, inks) {

@@ -16,6 +16,7 @@ _OPERATIONS: dict[type[Operation[Any]], Callable[[Any], Steps[Any]]] = {
     op.Act: operating.act,
     op.Explain: operating.explain,
     op.Joined: operating.join,
+    op.Redo: operating.redo,
 }
 _QUERIES: dict[type[Query[Any]], Callable[[Any], Steps[Any]]] = {
     queries.ReadIngestion: asking.read_ingestion,

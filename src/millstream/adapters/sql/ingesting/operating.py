@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from millstream.adapters.sql.ingesting.spoiling import recount
 from millstream.adapters.sql.ingesting.standing import KINDS, Draft, end, open_draft, settled
 from millstream.adapters.sql.steps import Row, Rows, Steps, ask
-from millstream.core.ingestion.operations import Act, Explain, Joined
+from millstream.core.ingestion.operations import Act, Explain, Joined, Redo
 from millstream.core.model import Kind
-from millstream.core.tasks import Action, Status
+from millstream.core.tasks import Action, Status, chunk_id
 
 
 def act(operation: Act) -> Steps[Status | None]:
@@ -129,6 +129,25 @@ def join(operation: Joined) -> Steps[bool]:
         out_bytes=operation.out_bytes,
     )
     draft.note("joined", f"{len(operation.seqs):,} chunks, {operation.out_bytes:,} bytes")
+    yield from settled(draft)
+    return True
+
+
+def redo(operation: Redo) -> Steps[bool]:
+    """See core.ingestion.Redo."""
+    draft = yield from open_draft(operation.message_id, at=operation.at)
+    if draft is None or draft.standing.is_ended:
+        return False
+    (unjoined,) = yield [ask("find_unjoined", message_id=draft.message_id, seq=operation.seq)]
+    if not unjoined:
+        return False
+    batch_id = chunk_id(draft.message_id, seq=operation.seq)
+    yield [
+        ask("redo_batch", batch_id=batch_id, paused=draft.standing.paused, error=operation.reason),
+        ask("redo_chunk", batch_id=batch_id),
+    ]
+    yield from recount(draft)
+    draft.note("chunk", f"{operation.seq} is done again: {operation.reason}")
     yield from settled(draft)
     return True
 

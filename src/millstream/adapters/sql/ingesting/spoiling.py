@@ -13,7 +13,7 @@ from millstream.adapters.sql.ingesting.accepting import introduce
 from millstream.adapters.sql.ingesting.standing import Draft
 from millstream.adapters.sql.steps import Row, Steps, ask
 from millstream.core.splitting import Position
-from millstream.core.tasks import OnChange, Spoiled
+from millstream.core.tasks import MOST_VERSIONS, OnChange, Spoiled
 
 LONGEST_ID = 64
 
@@ -44,6 +44,10 @@ def _fail(draft: Draft, reason: str) -> Steps[None]:
 
 def _restart(draft: Draft, report: Spoiled) -> Steps[None]:
     spec = draft.standing.spec
+    if version_of(spec.message_id) >= MOST_VERSIONS:
+        hint = "ingest it when nobody writes to it"
+        yield from _fail(draft, f"{report.reason}; it changed while each of {MOST_VERSIONS} versions was read: {hint}")
+        return
     successor = next_id(spec.message_id)
     made = len(successor) <= LONGEST_ID and (
         yield from introduce(
@@ -62,8 +66,14 @@ def _restart(draft: Draft, report: Spoiled) -> Steps[None]:
 
 def next_id(message_id: str) -> str:
     """The message id of what takes the place of an ingestion: `ID-v2`, then `ID-v3`."""
-    found = re.fullmatch(r"(.+)-v([1-9][0-9]*)", message_id)
-    return f"{found[1]}-v{int(found[2]) + 1}" if found else f"{message_id}-v2"
+    first = message_id.removesuffix(f"-v{version_of(message_id)}")
+    return f"{first}-v{version_of(message_id) + 1}"
+
+
+def version_of(message_id: str) -> int:
+    """How many versions of its file were begun, this one included."""
+    found = re.fullmatch(r".+-v([2-9]|[1-9][0-9]+)", message_id)
+    return int(found[1]) if found else 1
 
 
 def _replan(draft: Draft, report: Spoiled, *, at: Position, batch_id: str) -> Steps[None]:

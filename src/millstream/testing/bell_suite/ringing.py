@@ -1,101 +1,14 @@
-"""What every bell must do, as pytest tests: a bell of yours is right when a subclass of `BellSuite` passes.
-
-    class TestMyBell(BellSuite):
-        @pytest.fixture
-        def make_bell(self, server):
-            return lambda: MyBell(server, pipeline=PIPELINE, prefix=...)
-
-The suite needs pytest. For asserts that show their values, call
-`pytest.register_assert_rewrite("millstream.testing.bell_suite")` in a `conftest.py`.
-"""
+"""Rings that arrive, are kept, and are shared by those who answer."""
 
 # ruff: noqa: S101 - a suite asserts
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from millstream.core.tasks import PIPELINE, chunk_id
-from millstream.errors import BellUnavailableError
-from millstream.ports.bell import Bell, Ring, Worked
-
-PATIENCE_S = 60.0
-
-MakeBell = Callable[[], Bell]
-"""Makes a bell at one server, with queues of this test's own; called in the event loop, any number of times."""
-
-
-def ring_for(batch_id: str, *, message_id: str | None = "m1") -> Ring:
-    """A ring for a chunk, or for a batch of no ingestion."""
-    return Ring(batch_id=batch_id, pipeline=PIPELINE, message_id=message_id)
-
-
-class Workshop:
-    """Works whatever is rung for; each batch once, as a ledger would have it.
-
-    `ready` says what becomes ready by a batch. While `is_open` is not set, what was claimed goes on.
-    """
-
-    def __init__(self, *, is_open: bool = True, ready: dict[str, tuple[Ring, ...]] | None = None) -> None:
-        self.claimed: list[Ring] = []
-        self.worked: list[str] = []
-        self.cancelled: list[str] = []
-        self.busy = 0
-        self.most_busy = 0
-        self.opened = asyncio.Event()
-        if is_open:
-            self.opened.set()
-        self._ready = ready or {}
-        self._changed = asyncio.Condition()
-
-    async def work(self, ring: Ring, claimed: Callable[[], Awaitable[None]]) -> Worked:
-        """What a Bell calls."""
-        is_new = bool(ring.batch_id) and all(ring.batch_id != each.batch_id for each in self.claimed)
-        if is_new:
-            self.claimed.append(ring)
-        await claimed()
-        await self._tell()
-        if not is_new:
-            return Worked(state="done" if ring.batch_id else None, is_over=True)
-        self.busy += 1
-        self.most_busy = max(self.most_busy, self.busy)
-        try:
-            await self.opened.wait()
-        except asyncio.CancelledError:
-            self.cancelled.append(ring.batch_id)
-            raise
-        finally:
-            self.busy -= 1
-        self.worked.append(ring.batch_id)
-        await self._tell()
-        return Worked(state="done", ready=self._ready.get(ring.batch_id, ()), is_over=True)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(condition), PATIENCE_S)
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-
-@asynccontextmanager
-async def answering(bell: Bell, workshop: Workshop, *, slots: int = 4) -> AsyncIterator[None]:
-    """Have a bell answered for a while; cancelled at the end."""
-    task = asyncio.ensure_future(bell.answer(workshop.work, slots=slots))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def in_time(awaitable: Awaitable[object]) -> None:
-    """Wait, but not for ever."""
-    await asyncio.wait_for(awaitable, PATIENCE_S)
+from millstream.core.tasks import chunk_id
+from millstream.testing.bell_suite.workshop import PATIENCE_S, MakeBell, Workshop, answering, in_time, ring_for
 
 
 class BellSuite:
@@ -259,59 +172,3 @@ class BellSuite:
             await bell.close()
 
         self.play(scenario)
-
-
-class BellOutageSuite:
-    """What a bell must do when its server goes and comes back; override the fixtures.
-
-    `make_bell` makes bells at a server of the test's own, which `kill` kills and `start` starts again with its data;
-    both block.
-    """
-
-    @pytest.fixture
-    def make_bell(self) -> MakeBell:
-        """How a bell is made."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def kill(self) -> Callable[[], None]:
-        """How the server is killed."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def start(self) -> Callable[[], None]:
-        """How it is started again."""
-        raise NotImplementedError
-
-    def test_an_outage(self, make_bell: MakeBell, kill: Callable[[], None], start: Callable[[], None]) -> None:
-        """A server that is away is an error for who rings, and a wait for who answers; what was claimed goes on."""
-
-        async def scenario() -> None:
-            bell, workshop = make_bell(), Workshop(is_open=False)
-            async with answering(bell, workshop):
-                await bell.ring([ring_for("b1", message_id=None)])
-                await workshop.until(lambda: len(workshop.claimed) == 1)
-                await asyncio.to_thread(kill)
-                with pytest.raises(BellUnavailableError, match="cannot be reached"):
-                    await bell.ring([ring_for("b2", message_id=None)])
-                with pytest.raises(BellUnavailableError):
-                    await bell.check()
-                workshop.opened.set()
-                await workshop.until(lambda: workshop.worked == ["b1"])
-                await asyncio.to_thread(start)
-                await self.ring_patiently(bell, ring_for("b3", message_id=None))
-                await workshop.until(lambda: "b3" in workshop.worked)
-            await bell.close()
-
-            assert workshop.cancelled == []
-
-        asyncio.run(asyncio.wait_for(scenario(), 2 * PATIENCE_S))
-
-    async def ring_patiently(self, bell: Bell, ring: Ring) -> None:
-        """Ring until it was heard, as whoever looks after the ledger does."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    return await bell.ring([ring])
-                except BellUnavailableError:
-                    await asyncio.sleep(0.1)
