@@ -78,6 +78,7 @@ def test_a_service_without_its_database_says_so_and_goes_on_when_it_comes(
         refused = client.post("/read-and-publish-data", json=wanted)
         tracked = client.get("/track", params={"message_id": "m1"})
         page = client.get("/")
+        _until(site.log.read_text, lambda told: "requests get 503" in told)
         own_postgres.start()
         _until(lambda: client.get("/health/ready"), lambda answer: answer.json()["status"] == "ready")
         with workers(site, number=1):

@@ -9,6 +9,7 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import DeliveryError
 
+from crash.killing import wait_until
 from millstream.adapters.clock import SystemClock
 from millstream.adapters.rabbitmq import receiving
 from millstream.adapters.rabbitmq.gate import Gate
@@ -299,6 +300,7 @@ def test_a_broker_that_is_away_is_waited_for(own_rabbitmq: OwnRabbitMQ, kind: st
             first = await read_records(source, 1)
             uncommitted = await read_records(source, 1, commits=False)
             await asyncio.to_thread(own_rabbitmq.kill if is_killed else own_rabbitmq.stop)
+            await asyncio.to_thread(wait_until, lambda: any("waiting for it, nothing is lost" in line for line in told))
             await asyncio.to_thread(own_rabbitmq.start)
             await send_patiently(own_rabbitmq, queue, b"4")
             found: list[bytes] = []
