@@ -21,7 +21,7 @@ const MOST_CHUNKS: usize = MOST_BYTES / CHUNK;
 type Plane = [u64; WORDS];
 
 /// What the bytes of some chunks are. One after the other, so that they do not compete for the same places of the cache,
-/// and where no plane lies in two lines of it, which takes half as long again.
+/// and where no plane lies in two lines of it, which takes a quarter longer.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 struct Planes {

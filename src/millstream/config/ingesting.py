@@ -62,6 +62,19 @@ def read_encoding(value: object, name: str) -> str:
     return Dialect(encoding=read_text(value, name)).encoding
 
 
+def max_unpacked_option() -> int:
+    """The field of a limit against bombs, for one file and for a service."""
+    size: int = _option(read_positive_size, "100GB", example="500GB", text="most that a compressed file may unpack to")
+    return size
+
+
+def max_ratio_option() -> int:
+    """The field of the other one."""
+    meaning = "how many times its size a compressed file may unpack to, above 100 MB"
+    ratio: int = _option(read_count, "250", example="1000", text=meaning)
+    return ratio
+
+
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig:
     """How a file becomes records, and where these go."""
@@ -108,15 +121,8 @@ class IngestConfig:
     compression: str = _option(
         one_of(*Compression), Compression.AUTO.value, example="gzip", text="auto (by the first bytes), none, gzip, zstd"
     )
-    max_unpacked: int = _option(
-        read_positive_size, "100GB", example="500GB", text="most that a compressed file may unpack to"
-    )
-    max_ratio: int = _option(
-        read_count,
-        "250",
-        example="1000",
-        text="how many times its size a compressed file may unpack to, above 100 MB",
-    )
+    max_unpacked: int = max_unpacked_option()
+    max_ratio: int = max_ratio_option()
     on_change: str = _option(
         one_of(*OnChange), OnChange.FAIL.value, example="restart", text="if the file changes meanwhile: fail or restart"
     )

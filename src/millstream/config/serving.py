@@ -14,7 +14,7 @@ from pathlib import Path
 
 from millstream.config.dispatching import DISPATCHING, DispatchConfig, check_dispatching, read_dispatching
 from millstream.config.engine import EngineConfig
-from millstream.config.ingesting import read_chunk_size
+from millstream.config.ingesting import max_ratio_option, max_unpacked_option, read_chunk_size
 from millstream.config.option import _option, options_of
 from millstream.config.reader import Reader, _without
 from millstream.config.readers import (
@@ -110,15 +110,8 @@ class ServeConfig:
     max_file: int | None = _option(
         unless_off(read_positive_size), None, example="100GB", text="largest file that is taken on"
     )
-    max_unpacked: int = _option(
-        read_positive_size, "100GB", example="500GB", text="most that a compressed file may unpack to"
-    )
-    max_ratio: int = _option(
-        read_count,
-        "250",
-        example="1000",
-        text="how many times its size a compressed file may unpack to, above 100 MB",
-    )
+    max_unpacked: int = max_unpacked_option()
+    max_ratio: int = max_ratio_option()
     max_streams: int = _option(read_count, "64", example="64", text="event streams that are open at once")
     max_connections: int = _option(read_count, "1000", example="1000", text="connections that are open at once")
     request_limit: float = _option(read_positive_duration, "30s", example="30s", text="how long a request may take")
