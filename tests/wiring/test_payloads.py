@@ -25,7 +25,7 @@ def database(postgres: Postgres) -> str:
 
 @pytest.fixture
 def site(tmp_path: Path, database: str, rabbitmq: RabbitMQ) -> Site:
-    """An engine that reads a file, and workers; `worker.toml` is the same with another folder for payloads."""
+    """An engine that follows a file until it is stopped, and workers; `worker.toml` has another folder for payloads."""
     settings = f"""dispatcher = "rabbitmq"
 prefix = "t{os.urandom(4).hex()}"
 lease = "3s"
@@ -33,6 +33,7 @@ payloads = "{tmp_path}/site/payloads"
 [[stream]]
 name = "clicks"
 source = "input"
+follow = true
 window = "200ms"
 max_count = 10
 handler = "crash_handler:load"
