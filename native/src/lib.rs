@@ -1,5 +1,5 @@
-//! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile. (Chunks of a CSV: `csv`;
-//! runs of blocks: `counting`.)
+//! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile. (Parts of
+//! files: `ranges`, `headstart`; chunks of a CSV: `csv`; runs of blocks: `counting`.)
 //!
 //! Theory of operation: input is only ever taken as `bytes`, which nobody can change or free while it is read without
 //! the interpreter's lock. Columns come back as `bytes` of 64-bit integers in the machine's order, which numpy reads
@@ -9,30 +9,25 @@
 
 mod counting;
 mod csv;
+mod headstart;
+mod ranges;
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
-use millstream_frames::{
-    Block, Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner, Stretch, scan_range,
-};
+use millstream_frames::{Columns, Facts, Fields, Level, MAX_LINE_BYTES, Range, Reason, Reject, Scanner};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+
+use crate::ranges::{Place, ScannedRange, scanned_range};
 
 /// Index, newlines before, start, length, reason.
 type RejectRow = (usize, usize, usize, usize, &'static str);
 
 /// End among all frames, lowest, highest, lines, newlines, end among all rejects.
 type BlockRow = (usize, i64, i64, usize, usize, usize);
-
-/// Times, users, what `BlockRow` says of each block as a column, rejects with their lines, whether nothing follows.
-/// Rejects start at a byte of the file.
-type ScannedRange<'py> =
-    (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<(RejectRow, Bound<'py, PyBytes>)>, bool);
 
 type Scanned<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<BlockRow>, Vec<RejectRow>);
 
@@ -53,7 +48,7 @@ impl PyScanner {
     #[new]
     #[pyo3(signature = (*, uid, ts, level = None))]
     fn new(uid: Vec<String>, ts: Vec<String>, level: Option<&str>) -> PyResult<Self> {
-        let fields = Fields::new(&uid, &ts).ok_or_else(|| PyValueError::new_err("uid and ts: expected keys"))?;
+        let fields = fields_named(&uid, &ts)?;
         let level = level.map_or_else(|| Ok(Level::best()), level_named)?;
         Ok(Self {
             scanner: Mutex::new(Scanner::new(fields, level)),
@@ -95,25 +90,21 @@ impl PyScanner {
         first: u64,
         count: u64,
     ) -> PyResult<Option<ScannedRange<'py>>> {
-        let range = Range { first, count, size_bytes };
+        let place = Place { path, device, inode, size_bytes };
         let found = py.detach(|| {
-            let Some(file) = file_at(&path, device, inode, size_bytes) else { return Ok(None) };
+            let Some(file) = place.open() else { return Ok(None) };
             let mut buffer = self.buffer.lock().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default();
             let mut columns = self.room.lock().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default();
             columns.clear();
             let mut scanner = self.scanner.lock().map_err(|_| PyRuntimeError::new_err("the scanner is broken"))?;
-            let read = |room: &mut [u8], at: u64| read_at(&file, room, at);
-            let stretch = scan_range(&mut scanner, range, read, &mut buffer, &mut columns);
+            let stretch = file.scan(&mut scanner, Range { first, count, size_bytes }, &mut buffer, &mut columns);
             if let Ok(mut room) = self.buffer.try_lock() {
                 *room = buffer;
             }
             Ok::<_, PyErr>(stretch.map(|stretch| (stretch, columns)))
         })?;
         let Some((stretch, mut columns)) = found else { return Ok(None) };
-        let blocks: Vec<i64> = stretch.blocks.iter().flat_map(numbers).collect();
-        let rejects = rejects_of(&stretch, &columns).zip(stretch.lines.iter().map(|line| PyBytes::new(py, line)));
-        let (times, users) = (column(py, &columns.times), column(py, &columns.users));
-        let scanned = (times, users, column(py, &blocks), rejects.collect(), stretch.is_last);
+        let scanned = scanned_range(py, &stretch, &columns);
         columns.shrink();
         if let Ok(mut room) = self.room.try_lock() {
             *room = columns;
@@ -155,29 +146,8 @@ impl PyScanner {
     }
 }
 
-/// The file at `path` if it is the one that is meant and has not become shorter.
-#[cfg(unix)]
-fn file_at(path: &Path, device: u64, inode: u64, size_bytes: u64) -> Option<File> {
-    use std::os::unix::fs::MetadataExt;
-
-    let file = File::open(path).ok()?;
-    let facts = file.metadata().ok()?;
-    (facts.dev() == device && facts.ino() == inode && facts.len() >= size_bytes).then_some(file)
-}
-
-#[cfg(not(unix))]
-fn file_at(_path: &Path, _device: u64, _inode: u64, _size_bytes: u64) -> Option<File> {
-    None
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, room, at)
-}
-
-#[cfg(not(unix))]
-fn read_at(_file: &File, _room: &mut [u8], _at: u64) -> io::Result<usize> {
-    Ok(0)
+fn fields_named(uid: &[String], ts: &[String]) -> PyResult<Fields> {
+    Fields::new(uid, ts).ok_or_else(|| PyValueError::new_err("uid and ts: expected keys"))
 }
 
 fn level_named(name: &str) -> PyResult<Level> {
@@ -188,27 +158,6 @@ fn level_named(name: &str) -> PyResult<Level> {
 fn row(facts: Facts, columns: &Columns) -> BlockRow {
     let Facts { lines, newlines, lowest, highest } = facts;
     (columns.times.len(), lowest, highest, lines, newlines, columns.rejects.len())
-}
-
-/// A row of the column of blocks.
-fn numbers(block: &Block) -> [i64; 6] {
-    let Facts { lines, newlines, lowest, highest } = block.facts;
-    let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
-    [count(block.frames), lowest, highest, count(lines), count(newlines), count(block.rejects)]
-}
-
-/// The rejects of a stretch, each with the byte of the file at which it starts.
-fn rejects_of(stretch: &Stretch, columns: &Columns) -> impl Iterator<Item = RejectRow> {
-    let mut blocks = stretch.blocks.iter();
-    let mut block = blocks.next();
-    columns.rejects.iter().enumerate().map(move |(number, reject)| {
-        while block.is_some_and(|block| block.rejects <= number) {
-            block = blocks.next();
-        }
-        let first = block.map_or(0, |block| usize::try_from(block.start).unwrap_or(usize::MAX));
-        let (index, newlines, start, length, reason) = reject_row(reject);
-        (index, newlines, first + start, length, reason)
-    })
 }
 
 fn reject_row(reject: &Reject) -> RejectRow {
@@ -235,6 +184,8 @@ mod _native {
     use super::counting::PyBlockClock;
     #[pymodule_export]
     use super::csv::PyCsvRenderer;
+    #[pymodule_export]
+    use super::headstart::PyHeadStart;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -12,7 +12,8 @@ from millstream.counting.files import count as counting
 from millstream.counting.files.count import FileCount
 from millstream.counting.files.part import Part
 from millstream.counting.files.rules import CountRules, Watcher
-from millstream.counting.files.stride import BlockFacts, Blocks, Refused, Stride, stride_length
+from millstream.counting.files.stride import BlockFacts, Blocks, Refused, Stride
+from millstream.counting.files.striding import stride_length
 from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.model import Reason
 from millstream.counting.windows.windows import Emit

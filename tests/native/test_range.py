@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millstream.adapters.framefile.stored import StoredFile, look_at
-from millstream.counting.files.stride import BlockFacts, Stride, read_stride, stride_length
+from millstream.counting.files.stride import BlockFacts, Stride, read_stride
+from millstream.counting.files.striding import stride_length
 from millstream.errors import SourceError
 from millstream.ports.framefile import BLOCK_BYTES
 from native.pairing import native

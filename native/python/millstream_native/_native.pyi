@@ -25,6 +25,24 @@ class Scanner:
     def scan_values(self, values: Sequence[bytes | None]) -> Scanned: ...
 
 @final
+class HeadStart:
+    def __new__(
+        cls,
+        path: str,
+        *,
+        device: int,
+        inode: int,
+        size_bytes: int,
+        uid: Sequence[str],
+        ts: Sequence[str],
+        stretches: Sequence[tuple[int, int]],
+    ) -> HeadStart: ...
+    @property
+    def is_over(self) -> bool: ...
+    def take(self, first: int, count: int) -> ScannedRange | None: ...
+    def stop(self) -> None: ...
+
+@final
 class BlockClock:
     def __new__(
         cls,

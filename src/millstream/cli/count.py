@@ -21,6 +21,7 @@ from millstream.errors import (
     ReadingError,
     SourceError,
 )
+from millstream.wiring.count_readers import begin_early
 
 if TYPE_CHECKING:
     from millstream.counting.files.rules import CountReport
@@ -63,17 +64,25 @@ def _run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if any(is_kafka(source) for source in config.sources):
         return _run_kafka(config, args)
+    state = Path(args.state) if args.state is not None else None
+    head_start = begin_early(config, state=state)
     try:
         from millstream.cli.count_display import CountDisplay  # noqa: PLC0415 - an optional extra
         from millstream.wiring.count import count_local  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise MissingExtraError(extra="count", feature="millstream count") from error
-    state = Path(args.state) if args.state is not None else None
     display = CountDisplay(config, is_quiet=args.quiet, as_json=args.json)
     try:
         with Stop() as stop, display:
             sink = display.standard_output()
-            report = count_local(config, state=state, watcher=display.watcher, stop=stop, standard_output=sink)
+            report = count_local(
+                config,
+                state=state,
+                watcher=display.watcher,
+                stop=stop,
+                standard_output=sink,
+                head_start=head_start,
+            )
     except (OutputError, ReaderLostError, ReadingError, SourceError) as error:  # it had begun
         display.fail(error)
         return Exit.DEAD

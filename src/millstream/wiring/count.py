@@ -4,13 +4,12 @@ Theory of operation: everything that can be wrong is found before the first file
 is locked first, and what an earlier run left there decides where to go on. Reading processes start last.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from millstream.adapters.framefile import FramePipe, StoredFile, look_at
 from millstream.adapters.lock import StateLock
@@ -30,12 +29,10 @@ from millstream.counting.windows.calendar import Calendar
 from millstream.counting.windows.windows import Emit
 from millstream.errors import ConfigurationError, MillstreamError, SourceError
 from millstream.wiring.count_outputs import Outputs, keep_apart, places_of, problems_of_places
+from millstream.wiring.count_readers import STDIN, readers_of
 
-STDIN = "-"
-SMALL_BYTES = 192 << 20
-"""Inputs of fewer bytes are counted before other processes have started and caught up: measured, half a second."""
-NATIVE_SMALL_BYTES = 16 << 20
-"""The same for threads, which start at once."""
+if TYPE_CHECKING:
+    from millstream.counting.frames.headstart import HeadStart
 
 
 class StopRequest(Protocol):
@@ -61,10 +58,12 @@ def count_local(
     watcher: Watcher,
     stop: StopRequest,
     standard_output: LineSink | None = None,
+    head_start: "HeadStart | None" = None,
 ) -> CountReport:
     """Count what files or standard input hold; blocks. Raises MillstreamError.
 
-    `standard_output` takes the results that go there, in place of standard output itself.
+    `standard_output` takes the results that go there, in place of standard output itself; `head_start` is what
+    `begin_early` began.
     """
     check_local(config, state=state)
     choice = choose_scanner(config.scanner)
@@ -73,7 +72,7 @@ def count_local(
     around = _Surroundings(watcher=watcher, stop=stop, standard_output=standard_output or StandardOutput())
     if config.sources == (STDIN,):
         return _count_pipe(config, choice, around)
-    return _count_files(config, choice, state, around)
+    return _count_files(config, choice, state, around, head_start)
 
 
 def check_local(config: CountConfig, *, state: Path | None) -> None:
@@ -114,12 +113,21 @@ def rules_of(config: CountConfig) -> CountRules:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _count_files(config: CountConfig, choice: Choice, state: Path | None, around: _Surroundings) -> CountReport:
+def _count_files(
+    config: CountConfig,
+    choice: Choice,
+    state: Path | None,
+    around: _Surroundings,
+    head_start: "HeadStart | None",
+) -> CountReport:
     files = _look_at_all(config.sources)
     places = places_of(config)
     keep_apart(places, files)
     rules = rules_of(config)
-    scanner = choice.maker(uid=rules.uid, ts=rules.ts)()
+    if head_start is not None and not head_start.is_of(files[0]):
+        head_start = None  # it has changed since
+    make = choice.maker(uid=rules.uid, ts=rules.ts, head_start=head_start)
+    scanner = make()
     with ExitStack() as stack:
         resumption = _resumption(state, files, rules.as_text() | places.as_text(), stack) if state is not None else None
         before = resumption.before if resumption else None
@@ -127,7 +135,7 @@ def _count_files(config: CountConfig, choice: Choice, state: Path | None, around
             return report_of(before, scanner=scanner.name)
         outputs = Outputs.open(places, standard_output=around.standard_output, before=before)
         stack.callback(outputs.close)
-        supply = _supply(config, files, choice, scanner)
+        supply = _supply(config, files, scanner, make=make)
         stack.callback(supply.close)
         count = FileCount(
             files,
@@ -177,15 +185,16 @@ def _resumption(state: Path, files: Sequence[StoredFile], settings: Mapping[str,
     return Resumption(checkpoints=checkpoints, settings=settings, before=before)
 
 
-def _supply(config: CountConfig, files: Sequence[StoredFile], choice: Choice, scanner: FrameScanner) -> Supply:
+def _supply(
+    config: CountConfig, files: Sequence[StoredFile], scanner: FrameScanner, *, make: Callable[[], FrameScanner]
+) -> Supply:
+    """Strides of the files, read by `scanner` or ahead by others like it."""
     size_bytes = sum(file.size_bytes * (1 if file.is_seekable else _PACKED) for file in files)
-    is_native = choice.name is Wanted.NATIVE
-    workers = config.workers
-    if workers is None:
-        workers = 1 if size_bytes < (NATIVE_SMALL_BYTES if is_native else SMALL_BYTES) else usable_cores()
-    if workers == 1:
+    is_native = scanner.name == Wanted.NATIVE
+    count = readers_of(config, size_bytes=size_bytes, is_native=is_native)
+    if count == 1:
         return OwnSupply(scanner)
-    return _ahead(files, choice.maker(uid=config.uid, ts=config.ts), count=workers, in_threads=is_native)
+    return _ahead(files, make, count=count, in_threads=is_native)
 
 
 def _ahead(files: Sequence[StoredFile], scanner: Callable[[], FrameScanner], *, count: int, in_threads: bool) -> Supply:
@@ -206,13 +215,6 @@ def _ahead(files: Sequence[StoredFile], scanner: Callable[[], FrameScanner], *, 
 
 _PACKED = 5
 """So much smaller compressed frames are, roughly."""
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 # --- standard input ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from millstream.counting.files.part import Part
 from millstream.counting.files.serving import Answer, Request
-from millstream.counting.files.stride import Stride, stride_length
+from millstream.counting.files.stride import Stride
+from millstream.counting.files.striding import stride_length
 from millstream.errors import ReadingError
 from millstream.ports.framefile import FrameFile
 

@@ -1,10 +1,10 @@
 """What reading ahead gives: consecutive blocks of a file, scanned.
 
-Theory of operation: a file is read in strides: its first block by itself, because it tells when the file's frames
-begin, then `STRIDE_BLOCKS` at a time. Scanning keeps of a block only what folding it asks for: its frames as a part of
-two arrays, how many lines it has, the earliest and the latest time, and what was no frame. Strides travel between
-processes, so they are plain data. What is known of blocks is kept as rows of numbers, because a scanner or a clock that
-is not Python gives and takes them so; values are made of the rows of those blocks that somebody looks at.
+Theory of operation: a file is read in strides (`striding`). Scanning keeps of a block only what folding it asks for:
+its frames as a part of two arrays, how many lines it has, the earliest and the latest time, and what was no frame.
+Strides travel between processes, so they are plain data. What is known of blocks is kept as rows of numbers, because a
+scanner or a clock that is not Python gives and takes them so; values are made of the rows of those blocks that somebody
+looks at.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from millstream.counting.admission.clock import ClockSettings
 from millstream.counting.admission.passing import BlockClock
+from millstream.counting.files.striding import stride_length
 from millstream.counting.frames.blocks import BLOCK_NUMBERS, BlockFrames, Ranged
 from millstream.counting.frames.scanner import FrameScanner
 from millstream.counting.model import Reason, Times, Users
 from millstream.ports.framefile import BLOCK_BYTES, Block, FrameFile
 
-STRIDE_BLOCKS = 64
 PORTION_BLOCKS = 4
 """Blocks that are read at once: a quarter of a megabyte stays in the caches and in the heap; more costs page faults."""
 
@@ -124,11 +124,6 @@ class Stride:
     is_last: bool
     damage: str | None
     read_bytes: int
-
-
-def stride_length(first: int) -> int:
-    """How many blocks the stride has that begins (or goes on) with block `first`."""
-    return 1 if first == 0 else STRIDE_BLOCKS - (first - 1) % STRIDE_BLOCKS
 
 
 def read_stride(file: FrameFile, scanner: FrameScanner, *, first: int) -> Stride:

@@ -17,10 +17,11 @@ from millstream.errors import NativeScannerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from millstream.counting.frames.headstart import HeadStart
     from millstream.counting.frames.scanner import FrameScanner
 
 PACKAGE = "millstream_native"
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 """Of the package, as in `native/Cargo.toml`."""
 
 
@@ -39,8 +40,10 @@ class Choice:
     name: Wanted
     remark: str | None = None
 
-    def maker(self, *, uid: str, ts: str) -> "Callable[[], FrameScanner]":
-        """Makes scanners for these fields, also in another process."""
+    def maker(self, *, uid: str, ts: str, head_start: "HeadStart | None" = None) -> "Callable[[], FrameScanner]":
+        """Makes scanners for these fields, also in another process; `head_start` is for compiled ones."""
+        if self.name is Wanted.NATIVE and head_start is not None:
+            return partial(_make_native, uid=uid, ts=ts, head_start=head_start)
         return partial(make_scanner, self.name, uid=uid, ts=ts)
 
 
@@ -63,12 +66,16 @@ def choose_scanner(wanted: str = Wanted.AUTO) -> Choice:
 def make_scanner(name: str, *, uid: str, ts: str) -> "FrameScanner":
     """The scanner of that name, which must be there. Raises InvalidValueError for fields that cannot be."""
     if name == Wanted.NATIVE:
-        from millstream.counting.frames.native import NativeScanner  # noqa: PLC0415 - an optional package
-
-        return NativeScanner(uid=uid, ts=ts)
+        return _make_native(uid=uid, ts=ts)
     from millstream.counting.frames.scanner import PythonScanner  # noqa: PLC0415 - not for `--version`
 
     return PythonScanner(uid=uid, ts=ts)
+
+
+def _make_native(*, uid: str, ts: str, head_start: "HeadStart | None" = None) -> "FrameScanner":
+    from millstream.counting.frames.native import NativeScanner  # noqa: PLC0415 - an optional package
+
+    return NativeScanner(uid=uid, ts=ts, head_start=head_start)
 
 
 def native_problem() -> NativeScannerError | None:

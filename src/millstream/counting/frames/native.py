@@ -16,27 +16,27 @@ from millstream.counting.admission.passing import Columns, Passed
 from millstream.counting.admission.pending import NEVER
 from millstream.counting.frames.blocks import BLOCK_NUMBERS, BlockFrames, Ranged, ScannedBlocks, one_by_one
 from millstream.counting.frames.fields import fields_named
+from millstream.counting.frames.headstart import HeadStart, Row
 from millstream.counting.frames.judging import Judge, Refused
 from millstream.counting.frames.scanner import RAW_LIMIT_BYTES, PythonScanner
 from millstream.counting.model import Frames, Reason, Reject
-
-_Row = tuple[int, int, int, int, str]
 
 
 class NativeScanner:
     """The scanner that needs the package `millstream-native`. Implements FrameScanner.
 
     `uid` and `ts` as in PythonScanner; raises InvalidValueError like it. Arrays cannot be written to. Other threads run
-    while it scans; the scanner itself is used by one.
+    while it scans; the scanner itself is used by one. What `head_start` has at hand, `scan_range` need not scan.
     """
 
     name = "native"
 
-    def __init__(self, *, uid: str = "uid", ts: str = "ts") -> None:
+    def __init__(self, *, uid: str = "uid", ts: str = "ts", head_start: HeadStart | None = None) -> None:
         fields = fields_named(uid=uid, ts=ts)
         self._judge = Judge(fields)
         self._scanner = Scanner(uid=fields.uid, ts=fields.ts)
         self._python = PythonScanner(uid=uid, ts=ts)
+        self._head_start = head_start
         self.disagreements = 0
 
     def scan_lines(self, block: bytes) -> Frames:
@@ -84,9 +84,11 @@ class NativeScanner:
         Rejects start at a byte of the file.
         """
         device, inode = identity
-        found = self._scanner.scan_range(
-            path, device=device, inode=inode, size_bytes=size_bytes, first=first, count=count
-        )
+        found = self._head_start.take(path, first=first, count=count) if self._head_start is not None else None
+        if found is None:
+            found = self._scanner.scan_range(
+                path, device=device, inode=inode, size_bytes=size_bytes, first=first, count=count
+            )
         if found is None:
             return None
         times, users, blocks, rows, is_last = found
@@ -107,7 +109,7 @@ class NativeScanner:
         """See ClockScanner."""
         return NativeClock(settings, grace_s=grace_s)
 
-    def _rejects(self, rows: Sequence[_Row], block: bytes) -> tuple[Reject, ...] | None:
+    def _rejects(self, rows: Sequence[Row], block: bytes) -> tuple[Reject, ...] | None:
         """What is said about the lines of a block that are no frames; None if one of them is one, after all."""
         rejects = [
             self._reject(index, block[start : start + length], start=start, reason=reason)
@@ -115,7 +117,7 @@ class NativeScanner:
         ]
         return self._agreed(rejects)
 
-    def _value_rejects(self, rows: Sequence[_Row], values: Sequence[bytes | None]) -> tuple[Reject, ...] | None:
+    def _value_rejects(self, rows: Sequence[Row], values: Sequence[bytes | None]) -> tuple[Reject, ...] | None:
         rejects = [self._reject(index, values[index] or b"", start=0, reason=reason) for index, _, _, _, reason in rows]
         return self._agreed(rejects)
 
