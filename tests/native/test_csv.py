@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from core.splitting.awkward import nasty_files
 from millstream.core.splitting import Agreed, Chunk, Dialect, Head, Policy
-from millstream.counting.frames import choosing
 from millstream.ingest import native as ingest_native
 from millstream.ingest.native import native_renderer
 from native.pairing import native
@@ -227,8 +226,3 @@ def test_it_is_made_only_where_it_fits(monkeypatch):
         patch.setitem(sys.modules, "millstream_native", None)
         patch.setattr(ingest_native, "find_spec", lambda _: object())
         assert native_renderer(Dialect(), head=head, prefix="") is None
-
-
-def test_counting_and_ingestion_ask_for_the_same_version():
-    """One package for both."""
-    assert (ingest_native.PACKAGE, ingest_native.VERSION) == (choosing.PACKAGE, choosing.VERSION)

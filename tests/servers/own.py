@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from dev.process import Running
+from dev.process import Running, wait_until
 
 from servers import session
 
@@ -54,11 +54,25 @@ class Own:
 
     def freeze(self) -> None:
         """Stop it with SIGSTOP: connections stay, nothing answers."""
-        self.running.send(signal.SIGSTOP)
+        freeze(self.running)
 
     def thaw(self) -> None:
         """Let it go on after `freeze`."""
         self.running.send(signal.SIGCONT)
+
+
+def freeze(running: Running) -> None:
+    """Stop a process, and wait until all of its threads have: one that is just at work goes on for a moment."""
+    running.send(signal.SIGSTOP)
+    threads = [*Path(f"/proc/{running.pid}/task").glob("*/stat")]
+    assert wait_until(lambda: all(_state(each) in {"T", "Z", ""} for each in threads), limit_s=10)
+
+
+def _state(stat: Path) -> str:
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has ended
+        return ""
 
 
 OwnServer = TypeVar("OwnServer", bound=Own)

@@ -37,22 +37,21 @@ class OwnPostgres(own.Own, Postgres):
 
     def freeze(self) -> None:
         """Stop all of its processes with SIGSTOP, the first one first, so that it starts no more."""
-        self._send(signal.SIGSTOP)
+        for running in self._all():
+            own.freeze(running)
 
     def thaw(self) -> None:
         """Let them go on after `freeze`."""
-        self._send(signal.SIGCONT)
+        for running in self._all():
+            running.send(signal.SIGCONT)
 
-    def _send(self, number: signal.Signals) -> None:
-        self.running.send(number)
-        for running in self._children():
-            running.send(number)
-
-    def _children(self) -> list[Running]:
-        """Its processes; their command lines name what they do, not the folder."""
+    def _all(self) -> Iterator[Running]:
+        """Its first process, then those that it has by then; their command lines name what they do, not the folder."""
+        yield self.running
         listed = Path(f"/proc/{self.running.pid}/task/{self.running.pid}/children")
         pids = [int(word) for word in listed.read_text().split()]
-        return [Running(name=server.NAME, pid=pid, address=self.address, folder="postgres:") for pid in pids]
+        for pid in pids:
+            yield Running(name=server.NAME, pid=pid, address=self.address, folder="postgres:")
 
 
 @pytest.fixture(scope="session")

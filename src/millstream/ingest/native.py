@@ -12,11 +12,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, cast
 
+from millstream.core.native import PACKAGE, VERSION
 from millstream.core.splitting import Chunk, Dialect, Format, Head
-
-PACKAGE = "millstream_native"
-VERSION = "0.2.0"
-"""Of the package that this is written for; the same that counting asks for."""
 
 SWITCH = "MILLSTREAM_SCANNER"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from counting.frames.kinds import need_native
+from millstream.core.native import PACKAGE, VERSION
 from millstream.counting.frames import choosing
-from millstream.counting.frames.choosing import PACKAGE, VERSION, choose_scanner
+from millstream.counting.frames.choosing import choose_scanner
 from millstream.errors import NativeScannerError
 
 CRATE = Path(__file__).parents[3] / "native/Cargo.toml"

@@ -30,6 +30,7 @@ REFUSED = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefuse
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _SOON_S, _REMIND_S = 3.0, 10.0
+_BELIEVED_S, _FINAL_PAUSE_S = 5.0, 0.5
 
 
 class QueueSource:
@@ -149,16 +150,25 @@ class QueueSource:
             self._arrived.set()
 
     async def _connect_again(self) -> Receiver:
-        """A connection, however long that takes; raises SourceError when there is no such queue any more."""
+        """A connection, however long that takes; raises SourceError when there is no such queue any more.
+
+        That is believed when it was the answer for a while: a broker that comes back may say so of a queue that it has.
+        """
         loop = asyncio.get_running_loop()
         since, told_at, pause_s = loop.time(), float("-inf"), _FIRST_PAUSE_S
+        final_since: float | None = None
         while True:
             try:
                 with losses_named():
                     receiver = await self._connect()
             except TROUBLE as error:
                 if _is_final(error):
-                    raise self._failed(error) from None
+                    final_since = loop.time() if final_since is None else final_since
+                    if loop.time() - final_since >= _BELIEVED_S:
+                        raise self._failed(error) from None
+                    await asyncio.sleep(_FINAL_PAUSE_S)
+                    continue
+                final_since = None
                 waited_s = loop.time() - since
                 if waited_s >= _SOON_S and loop.time() - told_at >= _REMIND_S:
                     told_at = loop.time()

@@ -1,8 +1,7 @@
 """Which scanner counts: the compiled one where it is installed and fits, otherwise the one in Python.
 
 Theory of operation: both have the same answers, so the choice is one of speed only. Which one it is, is known before
-numpy is loaded, for `--version`; nothing of the compiled package is kept here but its version, which must be the one
-that this Millstream was written for. Another version might mean another thing by the same columns.
+numpy is loaded, for `--version`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from millstream.core.native import PACKAGE, VERSION
 from millstream.errors import NativeScannerError
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from millstream.counting.frames.headstart import HeadStart
     from millstream.counting.frames.scanner import FrameScanner
-
-PACKAGE = "millstream_native"
-VERSION = "0.3.0"
-"""Of the package, as in `native/Cargo.toml`."""
 
 
 class Wanted(StrEnum):
