@@ -84,7 +84,7 @@ fn taken(py: Python<'_>, lines: &[u8], blocks: &[Block]) -> Vec<(Py<PyBytes>, us
     made.collect()
 }
 
-fn mark(text: &str, name: &str) -> PyResult<u8> {
+pub fn mark(text: &str, name: &str) -> PyResult<u8> {
     match text.as_bytes() {
         [byte] if !matches!(byte, b'\0' | b'\n' | b'\r') => Ok(*byte),
         _ => Err(PyValueError::new_err(format!("{name}: expected one ASCII character, no line end, no NUL"))),

@@ -1,5 +1,5 @@
 //! The frame scanner for Python: bytes in, columns as bytes out, and other threads run meanwhile. (Parts of
-//! files: `ranges`, `headstart`; chunks of a CSV: `csv`; runs of blocks: `counting`.)
+//! files: `ranges`, `headstart`; borders and chunks of records: `cutting`, `csv`; runs of blocks: `counting`.)
 //!
 //! Theory of operation: input is only ever taken as `bytes`, which nobody can change or free while it is read without
 //! the interpreter's lock. Columns come back as `bytes` of 64-bit integers in the machine's order, which numpy reads
@@ -9,6 +9,7 @@
 
 mod counting;
 mod csv;
+mod cutting;
 mod headstart;
 mod ranges;
 
@@ -184,6 +185,8 @@ mod _native {
     use super::counting::PyBlockClock;
     #[pymodule_export]
     use super::csv::PyCsvRenderer;
+    #[pymodule_export]
+    use super::cutting::PyCutter;
     #[pymodule_export]
     use super::headstart::PyHeadStart;
 

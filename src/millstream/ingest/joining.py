@@ -11,7 +11,7 @@ folder that another process joins in is left to it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from itertools import groupby
 from typing import TypeVar
 
@@ -35,6 +35,8 @@ LOOK_EVERY_S = 0.5
 """How long it rests, in engine seconds, when there is nothing to join and nobody wakes it."""
 TRY_AGAIN_S = 5.0
 """After how many engine seconds it looks again at what went wrong."""
+FILES_AT_ONCE = 4
+"""Files that are appended to at the same time."""
 _ROWS = 100
 _MOST_ROWS = 100_000
 _EVENTS = 1000
@@ -130,12 +132,27 @@ class Joiner:
         while True:
             rows = await self._ledger.read(ReadUnjoined(limit=limit))
             self._unjoined = {row.message_id for row in rows}
-            for message_id, group in groupby(rows, key=lambda row: row.message_id):
-                if not self._is_resting(message_id):
-                    joined = await self._guarded(message_id, self._append(list(group))) or joined
+            groups = {message_id: list(group) for message_id, group in groupby(rows, key=lambda row: row.message_id)}
+            joined = await self._append_all(groups) or joined
             if joined or len(rows) < limit or limit >= _MOST_ROWS:
                 return joined
             limit *= 10
+
+    async def _append_all(self, groups: Mapping[str, list[UnjoinedRow]]) -> bool:
+        """Append to several files at once, each in order: while one waits for the disk, another is copied."""
+        room = asyncio.Semaphore(FILES_AT_ONCE)
+
+        async def append(message_id: str, rows: list[UnjoinedRow]) -> bool:
+            async with room:
+                return await self._guarded(message_id, self._append(rows))
+
+        resting = {message_id for message_id in groups if self._is_resting(message_id)}
+        appends = [append(message_id, rows) for message_id, rows in groups.items() if message_id not in resting]
+        results = await asyncio.gather(*appends, return_exceptions=True)  # all of them end before anything is raised
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return any(results)
 
     async def _append(self, rows: list[UnjoinedRow]) -> bool:
         first = rows[0]

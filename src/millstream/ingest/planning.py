@@ -27,6 +27,7 @@ from millstream.ingest.copying import (
     of_copy,
     readable,
 )
+from millstream.ingest.native import native_cutter
 
 SMALLEST_PIECE_BYTES = 65_536
 LARGEST_PIECE_BYTES = 1 << 20
@@ -84,7 +85,10 @@ def _read_head(source: Readable, *, dialect: Dialect) -> Head:
 def _cut(task: PlanTask, *, source: Readable, places: Places) -> PlanReport:
     if task.found is None:
         raise ValueError("a file is cut once it was found")
-    planner = Planner(task.spec.dialect, at=task.at, chunk_bytes=task.spec.chunk_bytes, exact=task.exact)
+    dialect = task.spec.dialect
+    planner = Planner(
+        dialect, at=task.at, chunk_bytes=task.spec.chunk_bytes, exact=task.exact, cutter=native_cutter(dialect)
+    )
     chunks: list[Chunk] = []
     for chunk in _chunks(planner, pieces=_pieces(task, source=source, places=places)):
         if len(chunks) == chunks_of_a_step(task.at):

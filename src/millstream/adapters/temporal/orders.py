@@ -27,9 +27,9 @@ processors, is little beside it; and ingestions that wait for their turn wait no
 STAY_S = 3.0
 """Real seconds beyond its turn that an activity waits for what it has begun."""
 
-AT_ONCE = 2
+AT_ONCE = 4
 """Activities of ingestions that a worker has at once. Each of them uses all slots that are free, so more would only
-cost more; with one alone, slots were idle while it plans."""
+cost more; with fewer, slots are idle while those plan."""
 
 PLAN = "-plan-"
 """In the id of a plan step: others wait for what it finds."""

@@ -7,6 +7,7 @@ measured against, and `owned_lines` does without a plan where a newline always e
 
 from millstream.core.splitting.csv_exact import ExactReader, Row
 from millstream.core.splitting.csv_records import CsvRecords
+from millstream.core.splitting.cuts import Cut, Cutter, WholeRecord
 from millstream.core.splitting.head import column_names, read_head
 from millstream.core.splitting.line_records import LineRecords
 from millstream.core.splitting.lines import owned_lines
@@ -27,7 +28,7 @@ from millstream.core.splitting.model import (
     Rejected,
     Verdict,
 )
-from millstream.core.splitting.planner import Planner
+from millstream.core.splitting.planner import Planner, cutter_of
 from millstream.core.splitting.records import read_chunk, verify_chunk
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "Agreed",
     "Chunk",
     "CsvRecords",
+    "Cut",
+    "Cutter",
     "Dialect",
     "Disagreed",
     "ExactReader",
@@ -51,7 +54,9 @@ __all__ = [
     "Rejected",
     "Row",
     "Verdict",
+    "WholeRecord",
     "column_names",
+    "cutter_of",
     "owned_lines",
     "read_chunk",
     "read_head",

@@ -21,13 +21,19 @@ from millstream.errors import InvalidValueError
 SLACK_BYTES = 65_536
 
 
+def cutter_of(dialect: Dialect) -> Cutter:
+    """What cuts files of this dialect."""
+    return CsvCutter(dialect) if dialect.format is Format.CSV else LineCutter(dialect)
+
+
 class Planner:
     """Is fed the file from the byte `at` on, and gives its chunks.
 
     `at` is where the head ends, or the border after any chunk that was planned before. `chunk_bytes` is the
     least size of a chunk, the last of the file and one before a record that is too long excepted; a chunk is longer
     by less than its last record. If it is more than the dialect's `max_record_bytes`, every chunk has to be read
-    exactly. With `exact` that is done anyway; the plan is the same, and takes longer. The fast way waits for
+    exactly. With `exact` that is done anyway; the plan is the same, and takes longer. `cutter` follows the rule of
+    `cutter_of` in another way. The fast way waits for
     `slack_bytes` behind the wanted size; most records end within a few hundred. Raises InvalidValueError for a
     `chunk_bytes` or `slack_bytes` below 1.
     """
@@ -40,6 +46,7 @@ class Planner:
         chunk_bytes: int = DEFAULT_CHUNK_BYTES,
         exact: bool = False,
         slack_bytes: int = SLACK_BYTES,
+        cutter: Cutter | None = None,
     ) -> None:
         for name, size in (("chunk_bytes", chunk_bytes), ("slack_bytes", slack_bytes)):
             if size < 1:
@@ -48,7 +55,7 @@ class Planner:
         self._at = at
         self._chunk_bytes = chunk_bytes
         self._exact = exact
-        self._cutter: Cutter = CsvCutter(dialect) if dialect.format is Format.CSV else LineCutter(dialect)
+        self._cutter = cutter_of(dialect) if cutter is None else cutter
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._slack_bytes = slack_bytes
