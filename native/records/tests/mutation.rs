@@ -1,6 +1,6 @@
 //! Damaged chunks, with the checks of a debug build: no panic, and what is answered is as many lines as were planned.
 
-use millstream_records::{Block, CsvRenderer, Planned, Room};
+use millstream_records::{Block, CsvRenderer, Planned, Records, Room, Rule};
 
 const PIECES: &[&[u8]] = &[
     b"\"",
@@ -69,4 +69,32 @@ fn damaged_chunks_are_rendered_or_left_alone() {
         room.shrink(1 << 16);
     }
     assert!(answered > 30_000, "{answered}");
+}
+
+#[test]
+fn damaged_chunks_are_cut_or_left_alone() {
+    let kinds = [
+        Records::Csv { delimiter: b',', quote: Some(b'"') },
+        Records::Csv { delimiter: b',', quote: None },
+        Records::Jsonl,
+        Records::Lines,
+    ];
+    let (mut dice, mut answered) = (Dice(16), 0);
+    for _ in 0..300_000 {
+        let mut data = SEEDS[dice.below(SEEDS.len())].to_vec();
+        for _ in 0..=dice.below(3) {
+            let at = dice.below(data.len() + 1);
+            let end = (at + dice.below(3)).min(data.len());
+            data.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied());
+        }
+        let rule = Rule { records: kinds[dice.below(kinds.len())], max_record_bytes: 60 };
+        let (wanted, is_final) = (1 + dice.below(40), dice.below(2) == 0);
+        let Some(cut) = rule.cut(&data, wanted, is_final) else { continue };
+        answered += 1;
+        assert!(0 < cut.size && cut.size <= data.len().min(60));
+        assert!(cut.size >= wanted || (is_final && cut.size == data.len()));
+        assert_eq!(cut.unterminated, data[cut.size - 1] != b'\n');
+        assert!(cut.records <= data[..cut.size].split(|&byte| byte == b'\n').count());
+    }
+    assert!(answered > 100_000);
 }

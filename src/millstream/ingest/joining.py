@@ -82,6 +82,7 @@ class Joiner:
         self._ring = ring
         self._over = over
         self._folders: dict[str, OutputFolder] = {}
+        self._opening = asyncio.Lock()
         self._elsewhere: dict[str, float] = {}
         self._heard = self._marked = mark.read()
         self._unjoined: set[str] = set()
@@ -217,6 +218,10 @@ class Joiner:
 
     async def _folder(self, sink: str) -> OutputFolder | None:
         """The folder of a sink, looked over at its first use; None for others, or while another process has it."""
+        async with self._opening:
+            return await self._opened(sink)
+
+    async def _opened(self, sink: str) -> OutputFolder | None:
         if sink in self._folders:
             return self._folders[sink]
         if self._clock.now() < self._elsewhere.get(sink, 0.0):

@@ -77,8 +77,7 @@ class NativeRenderer:
 def native_cutter(dialect: Dialect) -> NativeCutter | None:
     """The compiled cutter for files of this dialect, None where there is none."""
     package = _package()
-    marks = (dialect.delimiter, dialect.quote or ",")
-    if package is None or not all(len(mark) == 1 and mark.isascii() for mark in marks):
+    if package is None:
         return None
     compiled: _CompiledCutter = package.Cutter(
         dialect.format.value,
