@@ -17,16 +17,16 @@ pub struct PyCutter {
 #[allow(clippy::needless_pass_by_value)] // what comes from Python is made for the call
 impl PyCutter {
     #[new]
-    #[pyo3(signature = (format, *, delimiter, quote, max_record_bytes))]
-    fn new(format: &str, delimiter: &str, quote: Option<&str>, max_record_bytes: usize) -> PyResult<Self> {
-        let records = match format {
+    #[pyo3(signature = (kind, *, delimiter, quote, max_record_bytes))]
+    fn new(kind: &str, delimiter: &str, quote: Option<&str>, max_record_bytes: usize) -> PyResult<Self> {
+        let records = match kind {
             "csv" => {
                 let quote = quote.map(|quote| mark(quote, "quote")).transpose()?;
                 Records::Csv { delimiter: mark(delimiter, "delimiter")?, quote }
             }
             "jsonl" => Records::Jsonl,
             "lines" => Records::Lines,
-            _ => return Err(PyValueError::new_err(format!("format: expected csv, jsonl or lines, found {format}"))),
+            _ => return Err(PyValueError::new_err(format!("format: expected csv, jsonl or lines, found {kind}"))),
         };
         Ok(Self { rule: Rule { records, max_record_bytes } })
     }

@@ -1,4 +1,4 @@
-"""The compiled part of Millstream: scanner of frames, clock of blocks, cutter and renderer of records; the rules are in Millstream."""
+"""The compiled part of Millstream, which has the rules: scanner of frames, clock of blocks, cutter and renderer."""
 
 from millstream_native._native import LEVELS, VERSION, BlockClock, CsvRenderer, Cutter, HeadStart, Scanner
 
