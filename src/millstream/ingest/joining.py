@@ -11,7 +11,7 @@ folder that another process joins in is left to it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from itertools import groupby
 from typing import TypeVar
 
@@ -35,8 +35,6 @@ LOOK_EVERY_S = 0.5
 """How long it rests, in engine seconds, when there is nothing to join and nobody wakes it."""
 TRY_AGAIN_S = 5.0
 """After how many engine seconds it looks again at what went wrong."""
-FILES_AT_ONCE = 4
-"""Files that are appended to at the same time."""
 _ROWS = 100
 _MOST_ROWS = 100_000
 _EVENTS = 1000
@@ -82,7 +80,6 @@ class Joiner:
         self._ring = ring
         self._over = over
         self._folders: dict[str, OutputFolder] = {}
-        self._opening = asyncio.Lock()
         self._elsewhere: dict[str, float] = {}
         self._heard = self._marked = mark.read()
         self._unjoined: set[str] = set()
@@ -133,27 +130,12 @@ class Joiner:
         while True:
             rows = await self._ledger.read(ReadUnjoined(limit=limit))
             self._unjoined = {row.message_id for row in rows}
-            groups = {message_id: list(group) for message_id, group in groupby(rows, key=lambda row: row.message_id)}
-            joined = await self._append_all(groups) or joined
+            for message_id, group in groupby(rows, key=lambda row: row.message_id):
+                if not self._is_resting(message_id):
+                    joined = await self._guarded(message_id, self._append(list(group))) or joined
             if joined or len(rows) < limit or limit >= _MOST_ROWS:
                 return joined
             limit *= 10
-
-    async def _append_all(self, groups: Mapping[str, list[UnjoinedRow]]) -> bool:
-        """Append to several files at once, each in order: while one waits for the disk, another is copied."""
-        room = asyncio.Semaphore(FILES_AT_ONCE)
-
-        async def append(message_id: str, rows: list[UnjoinedRow]) -> bool:
-            async with room:
-                return await self._guarded(message_id, self._append(rows))
-
-        resting = {message_id for message_id in groups if self._is_resting(message_id)}
-        appends = [append(message_id, rows) for message_id, rows in groups.items() if message_id not in resting]
-        results = await asyncio.gather(*appends, return_exceptions=True)  # all of them end before anything is raised
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return any(results)
 
     async def _append(self, rows: list[UnjoinedRow]) -> bool:
         first = rows[0]
@@ -218,10 +200,6 @@ class Joiner:
 
     async def _folder(self, sink: str) -> OutputFolder | None:
         """The folder of a sink, looked over at its first use; None for others, or while another process has it."""
-        async with self._opening:
-            return await self._opened(sink)
-
-    async def _opened(self, sink: str) -> OutputFolder | None:
         if sink in self._folders:
             return self._folders[sink]
         if self._clock.now() < self._elsewhere.get(sink, 0.0):

@@ -7,8 +7,6 @@ from typing import Protocol
 class OutputFolder(Protocol):
     """A folder of joined files, locked by whoever has it; all methods may block, and raise OSError or MillstreamError.
 
-    Threads may share it, one for each file.
-
     A file that lacks bytes that the ledger knows of is OutputDamagedError, a part that is not as it was written
     PartDamagedError.
     """

@@ -34,7 +34,7 @@ class JoinedFolder:
 
     With `name` a file that is whole is called that, else `MESSAGE_ID.jsonl`. Raises SinkUnavailableError when another
     process has the lock, OSError for what the disk says, OutputDamagedError when what should be there is not. Blocks;
-    used by one thread for each file at a time.
+    used by one thread at a time.
     """
 
     def __init__(self, folder: Path, *, name: str | None = None) -> None:
