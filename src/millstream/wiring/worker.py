@@ -161,7 +161,7 @@ class _Worker:
                 *(group.create_task(_run(each(ledger, clock)), name="service") for each in settings.services),
             ]
             answers = [
-                group.create_task(bells[each.name].answer(worker.work, slots=_claims_of(each), stop=self._stop))
+                group.create_task(bells[each.name].answer(worker.work, slots=claims_of(each), stop=self._stop))
                 for each in settings.pipelines
             ]
             on_ready(self._ready(bells))
@@ -239,7 +239,7 @@ class _Taking:
             await self.bell.ring(rings_of(rows))
 
 
-def _claims_of(pipeline: WorkerPipeline) -> int:
+def claims_of(pipeline: WorkerPipeline) -> int:
     """How many batches are claimed at once: of short ones the next for each slot, too, so none waits for the ledger."""
     return 2 * pipeline.workers if pipeline.name == PIPELINE else pipeline.workers
 
