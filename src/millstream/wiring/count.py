@@ -124,8 +124,9 @@ def _count_files(
     places = places_of(config)
     keep_apart(places, files)
     rules = rules_of(config)
-    if head_start is not None and not head_start.is_of(files[0]):
-        head_start = None  # it has changed since
+    if head_start is not None and not head_start.is_of(files[0]):  # it has changed since
+        head_start.stop()
+        head_start = None
     make = choice.maker(uid=rules.uid, ts=rules.ts, head_start=head_start)
     scanner = make()
     with ExitStack() as stack:
