@@ -119,12 +119,14 @@ class Site:
             self.values += values if counted else []
 
     def committed(self) -> int:
-        """How many frames the group has committed, by the broker."""
+        """How many frames the group has committed, by the broker; 0 while it does not know the group yet."""
         settings = {"bootstrap.servers": self.kafka.address, "group.id": self.group, "log_level": 0}
         consumer = Consumer(settings)
         try:
             partitions = consumer.list_topics(self.topic, timeout=END_S).topics[self.topic].partitions
             places = consumer.committed([TopicPartition(self.topic, each) for each in partitions], timeout=END_S)
+        except KafkaException:
+            return 0
         finally:
             consumer.close()
         return sum(max(0, place.offset) for place in places)
