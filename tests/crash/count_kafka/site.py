@@ -11,7 +11,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from crash.count_kafka.reading import Results
-from crash.count_kafka.traffic import Parts, expected
+from crash.count_kafka.traffic import Parts, expected, minutes
 from crash.killing import Process, wait_until
 from servers.kafka import Kafka
 
@@ -58,10 +58,14 @@ class Counting:
         """Wait until it says that."""
         wait_until(lambda: text in self.told(), timeout_s=PATIENCE_S, what=text)
 
+    def frozen(self) -> list[int]:
+        """The process ids of those that have frozen."""
+        return [*filter(is_frozen, self.members())]
+
     def wait_frozen(self) -> int:
         """Wait until one of its processes has frozen, and return its id."""
-        wait_until(lambda: any(map(is_frozen, self.members())), timeout_s=PATIENCE_S, what="a frozen process")
-        return next(filter(is_frozen, self.members()))
+        wait_until(self.frozen, timeout_s=PATIENCE_S, what="a frozen process")
+        return self.frozen()[0]
 
     def stop(self) -> int:
         """Ask it to end, and wait; returns its exit code."""
@@ -117,6 +121,17 @@ class Site:
         for partition, values in parts.items():
             self.kafka.send(self.topic, values, partition=partition)
             self.values += values if counted else []
+
+    def send_slowly(self, count: int, *, until: Callable[[], bool]) -> None:
+        """Write so many minutes, each when the one before is committed, and the rest at once when `until` holds.
+
+        A quick count would have them all in fewer transactions than one of its processes is to live.
+        """
+        for minute in range(count):
+            self.send(minutes(minute, minute + 1))
+            wait_until(
+                lambda: until() or self.committed() == len(self.values), timeout_s=PATIENCE_S, what=f"minute {minute}"
+            )
 
     def committed(self) -> int:
         """How many frames the group has committed, by the broker; 0 while it does not know the group yet."""

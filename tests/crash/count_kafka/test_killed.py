@@ -12,9 +12,8 @@ pytest.importorskip("confluent_kafka")
 
 import contextlib
 
-from crash.count_kafka.site import PATIENCE_S, SIGKILLED, Site, send
+from crash.count_kafka.site import SIGKILLED, Site, send
 from crash.count_kafka.traffic import minutes, year_ahead
-from crash.killing import wait_until
 from servers.kafka import Kafka
 
 pytestmark = pytest.mark.slow
@@ -41,13 +40,7 @@ def test_a_worker_and_a_merger_are_killed_at_a_point(
         site.start("--role", "worker", state="worker", fault=f"{worker_point}:8") as worker,
         site.start("--role", "merger", state="merger", fault=f"{merger_point}:6") as merger,
     ):
-        for minute in range(25):  # one by one, or a quick worker has them all in fewer transactions than it may live
-            site.send(minutes(minute, minute + 1))
-            wait_until(
-                lambda: SIGKILLED in worker.told() or site.committed() == len(site.values),
-                timeout_s=PATIENCE_S,
-                what="the minute to be committed",
-            )
+        site.send_slowly(25, until=lambda: SIGKILLED in worker.told())
         worker.wait_told(SIGKILLED)
         merger.wait_told(SIGKILLED)
         site.send(year_ahead(), counted=False)

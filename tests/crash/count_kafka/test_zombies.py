@@ -23,7 +23,7 @@ def test_a_worker_wakes_up_after_its_partitions_went(kafka: Kafka, tmp_path: Pat
         site.start("--role", "merger", state="merger"),
         site.start("--role", "worker", state="zombie", freeze=f"{point}:4") as zombie,
     ):
-        site.send(minutes(0, 12))
+        site.send_slowly(12, until=lambda: zombie.frozen() != [])
         pid = zombie.wait_frozen()
         with site.start("--role", "worker", state="second"):
             wait_until(lambda: site.committed() >= 2 * 12 * 60, timeout_s=60, what="the second worker")
@@ -63,7 +63,7 @@ def test_a_merger_wakes_up_after_a_standby_took_over(kafka: Kafka, tmp_path: Pat
         site.start("--role", "worker", state="worker"),
         site.start("--role", "merger", state="zombie", freeze=f"{point}:4") as zombie,
     ):
-        site.send(minutes(0, 12))
+        site.send_slowly(12, until=lambda: zombie.frozen() != [])
         pid = zombie.wait_frozen()
         with site.start("--role", "merger", state="standby"):
             site.send(minutes(12, 24))
