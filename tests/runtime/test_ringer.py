@@ -187,6 +187,34 @@ def test_it_tells_what_became_of_batches(tmp_path: Path) -> None:
     assert run(scenario()) == [("a", State.DONE), ("b", State.WAITING), ("b", State.DONE)]
 
 
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_what_ends_while_it_looks_is_told_before_it_is_idle(tmp_path: Path, asked: int) -> None:
+    """A batch that ends just before the ledger is asked whether anything is left, at any look, was told in the end."""
+
+    async def scenario() -> list[tuple[str, State | None]]:
+        site = Site(tmp_path)
+        async with site.running():
+            await site.plan("a")
+            await site.until(lambda: site.bell.rung == ["a"])
+            has_unfinished, questions = site.ringer._has_unfinished, 0
+
+            async def ended_meanwhile() -> bool:
+                nonlocal questions
+                questions += 1
+                if questions == asked:
+                    await site.finish(await site.claim("a"), Done())
+                return await has_unfinished()
+
+            site.ringer._has_unfinished = ended_meanwhile  # type: ignore[method-assign]
+            site.ringer.ring()
+            await site.until(lambda: questions > 0)
+            await site.ringer.finish(until_idle=True)
+            assert site.ringer.is_idle
+            return site.ended()
+
+    assert run(scenario()) == [("a", State.DONE)]
+
+
 def test_a_batch_whose_retry_is_due_is_rung_for_again(tmp_path: Path) -> None:
     """Even if no sweeper does."""
 

@@ -108,7 +108,9 @@ class Ringer:
         while True:
             self.settled.clear()
             if not self._is_looking and not (until_idle and await self._has_unfinished()):
-                return
+                if not (until_idle and self._followed):
+                    return
+                self.ring()  # the last ones ended since it looked, and are to be told
             await self.settled.wait()
 
     # --- looking ------------------------------------------------------------------------------------------------
@@ -121,8 +123,9 @@ class Ringer:
                 self._defer(error)
             else:
                 self._go_on()
-        await self._follow()
-        self.is_idle = not await self._has_unfinished()
+        is_idle = not await self._has_unfinished()  # first: what ends behind this is told at the next look
+        await self._follow(everything=is_idle)
+        self.is_idle = is_idle
 
     async def _ring_for_ready(self) -> None:
         ready = await self._ledger.read(ReadReady(pipeline=self._pipeline, at=self._clock.now(), limit=WINDOW))
@@ -163,9 +166,9 @@ class Ringer:
 
     # --- telling what became of it ------------------------------------------------------------------------------
 
-    async def _follow(self) -> None:
-        """Tell what became of batches that were rung for and claimed since."""
-        claimed = [each for each in self._followed if each not in self._waiting]
+    async def _follow(self, *, everything: bool) -> None:
+        """Tell what became of batches that were rung for and claimed since; of all when nothing is left to be done."""
+        claimed = [each for each in self._followed if everything or each not in self._waiting]
         if not claimed:
             return
         going = await self._ledger.read(ReadBatches(pipeline=self._pipeline, states=(State.RUNNING, State.WAITING)))
