@@ -2,9 +2,7 @@
 
 import csv
 import io
-import os
 import random
-import shutil
 import sys
 import threading
 
@@ -20,11 +18,6 @@ from native.pairing import native
 from native.tables import DIALECTS, check, chunks_of, damage, dialects, regular_files, renderer_of, table, told
 
 package = native()
-if not hasattr(package, "CsvRenderer"):
-    OLD = "the compiled package was built before it had a renderer of CSV: make native"
-    if os.environ.get("CI") and shutil.which("cargo"):
-        pytest.fail(OLD)
-    pytest.skip(OLD, allow_module_level=True)
 
 
 @pytest.fixture(autouse=True, scope="module")

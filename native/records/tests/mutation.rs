@@ -42,18 +42,24 @@ impl Dice {
     }
 }
 
+/// A seed with some pieces put in, some of them for a byte or two.
+fn damaged(dice: &mut Dice) -> Vec<u8> {
+    let mut data = SEEDS[dice.below(SEEDS.len())].to_vec();
+    for _ in 0..=dice.below(3) {
+        let at = dice.below(data.len() + 1);
+        let end = (at + dice.below(3)).min(data.len());
+        data.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied());
+    }
+    data
+}
+
 #[test]
 fn damaged_chunks_are_rendered_or_left_alone() {
     let names: Vec<String> = ["a", "b\"", "a name of more than thirty-two bytes"].map(String::from).to_vec();
     let renderers = [Some(b'"'), Some(b'\''), None].map(|quote| CsvRenderer::new(&names, b',', quote, "m:", 60));
     let (mut dice, mut room, mut answered) = (Dice(15), Room::default(), 0);
     for _ in 0..300_000 {
-        let mut data = SEEDS[dice.below(SEEDS.len())].to_vec();
-        for _ in 0..=dice.below(3) {
-            let at = dice.below(data.len() + 1);
-            let end = (at + dice.below(3)).min(data.len());
-            data.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied());
-        }
+        let data = damaged(&mut dice);
         let (mut text, mut told) = (Vec::new(), 0);
         let take = |lines: &[u8], blocks: &[Block]| {
             text.extend_from_slice(lines);
@@ -81,12 +87,7 @@ fn damaged_chunks_are_cut_or_left_alone() {
     ];
     let (mut dice, mut answered) = (Dice(16), 0);
     for _ in 0..300_000 {
-        let mut data = SEEDS[dice.below(SEEDS.len())].to_vec();
-        for _ in 0..=dice.below(3) {
-            let at = dice.below(data.len() + 1);
-            let end = (at + dice.below(3)).min(data.len());
-            data.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied());
-        }
+        let data = damaged(&mut dice);
         let rule = Rule { records: kinds[dice.below(kinds.len())], max_record_bytes: 60 };
         let (wanted, is_final) = (1 + dice.below(40), dice.below(2) == 0);
         let Some(cut) = rule.cut(&data, wanted, is_final) else { continue };
