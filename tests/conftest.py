@@ -7,10 +7,10 @@ import os
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # How long an example takes says nothing on a machine that does other things, too.
-settings.register_profile("millstream", deadline=None)
+settings.register_profile("millstream", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("millstream")
 
 pytest.register_assert_rewrite(
@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(
 )
 
 pytest_plugins = (
+    "watchdog",
     "servers.session",
     "servers.kafka",
     "servers.rabbitmq",

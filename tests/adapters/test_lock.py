@@ -16,6 +16,7 @@ from adapters import child
 from millstream.adapters import lock as module
 from millstream.adapters.lock import StateLock, running_engine
 from millstream.errors import StateLockedError
+from processes import started
 
 HOLD = """
 import os, pathlib, sys
@@ -33,7 +34,7 @@ sys.stdin.readline()
 def engine(folder: Path, *words: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """A process that holds the lock until its standard input ends, and the process id that it says."""
     command = [sys.executable, "-c", HOLD, str(folder), *words]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process, int(child.hear(process))
         process.kill()
 
@@ -140,7 +141,7 @@ def test_who_looks_disturbs_nobody(tmp_path: Path) -> None:
 def test_hosts_inherit_it(tmp_path: Path) -> None:
     """A program that a worker starts with its descriptors keeps the folder locked as well."""
     lock = StateLock(tmp_path)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock.fileno()]) as worker:
+    with started([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock.fileno()]) as worker:
         lock.release()
         held = running_engine(tmp_path)
         worker.kill()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import started
+
 pytest.importorskip("datasketches")
 
 from millstream import simulate
@@ -232,9 +234,7 @@ def test_a_reader_that_has_enough_is_no_error(here: Path) -> None:
 def test_an_interrupt_tells_what_was_open(here: Path) -> None:
     """Ctrl-C on a live input: what was final is put out, what was not is told, and the code is 130."""
     command = [sys.executable, "-m", "millstream", "count", "-", "--by", "minute", "--grace", "0s"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-    ) as process:
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin
         assert process.stdout
         lines = [b'{"uid":"a","ts":%d}\n' % (1_500_000_000 + second) for second in range(100)]

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from processes import started
+
 CODE = (
     "from millstream.cli.lines import stderr_lines\n"
     "lines = stderr_lines()\n"
@@ -52,7 +54,7 @@ def test_a_pipe_that_is_said_to_be_a_terminal_is_one(variable: str) -> None:
 def test_a_terminal_sees_progress() -> None:
     """It is drawn and taken away again; messages stay."""
     reader, writer = pty.openpty()
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-c", CODE], stdout=subprocess.PIPE, stderr=writer, env=ENVIRONMENT | {"TERM": "xterm"}
     ) as process:
         drawn, _ = process.communicate(timeout=60)

@@ -12,6 +12,7 @@ import pytest
 
 from millstream.cli import main, status
 from millstream.cli.verbs import VERBS
+from processes import started
 
 TOML = """
 [[stream]]
@@ -149,7 +150,7 @@ def test_an_interrupt_at_the_keyboard_is_no_traceback(
 def test_whoever_reads_the_output_may_go_away() -> None:
     """As in `millstream ... | head -1`: no traceback, and no error."""
     words = [sys.executable, "-m", "millstream", "simulate", "messages", "--duration", "1000h"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         first = process.stdout.readline()
         process.stdout.close()
         said = process.stderr.read()

@@ -16,6 +16,7 @@ from rich.console import Console
 from millstream.cli import main
 from millstream.cli.results_table import KEPT, NewestWindows, deal
 from millstream.counting.model import SIZES, Result, Size, Status
+from processes import started
 from servers.kafka import Kafka
 
 NOON = 1_468_238_400
@@ -147,7 +148,7 @@ def test_sizes_and_a_start_choose(kafka: Kafka, topic: str, capfd: pytest.Captur
 def test_results_are_shown_as_they_come(kafka: Kafka) -> None:
     """Without an end it follows the topic until a signal, which is no error."""
     topic = kafka.topic()
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-m", "millstream", "results", kafka.url(topic)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

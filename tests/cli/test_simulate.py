@@ -12,6 +12,7 @@ import pytest
 from millstream import simulate
 from millstream.cli.simulate import add_parser
 from millstream.errors import MillstreamError
+from processes import started
 
 MAIN = """
 import argparse
@@ -148,7 +149,7 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     """When `head` closes the pipe, nothing is printed and the exit code is 0."""
     command = [sys.executable, "-c", MAIN, "simulate", "frames", "--count", "100000"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first = process.stdout.readline()

@@ -28,6 +28,7 @@ from crash.killing import wait_until
 from millstream.config.elsewhere import read_run
 from millstream.config.serving import read_serving
 from millstream.simulate import write_files
+from processes import started
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -146,7 +147,7 @@ def run_program(block: Block, *, folder: Path) -> None:
     (folder / "archive").mkdir()
     write_files(folder / "incoming", count=3, mean_bytes=1000, seed=1)
     (folder / "block.py").write_text(block.text, encoding="utf-8")
-    with subprocess.Popen(
+    with started(
         [sys.executable, "block.py"],
         cwd=folder,
         env={**os.environ, "MILLSTREAM_SPEED": SPEED, "PYTHONPATH": str(ROOT)},

@@ -14,6 +14,7 @@ from millstream.core.model import Done
 from millstream.runtime.nursery import Nursery
 from millstream.runtime.pool import HostPool
 from millstream.testing.pool_suite import job, until
+from processes import started
 from runtime.hosts import lives, wait_until, with_host_pool
 
 ENGINE = """
@@ -74,16 +75,15 @@ def is_free(lock: Path) -> bool:
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGINT])
 def test_everything_dies_with_the_engine_before_the_lock_is_free(tmp_path: Path, signum):
     """However an engine ends, no host, command or stray child is left by the time that the next one gets the lock."""
-    engine = subprocess.Popen([sys.executable, "-c", ENGINE], cwd=tmp_path)
-    pids = [
-        int(wait_until(lambda name=name: (tmp_path / name).exists() and (tmp_path / name).read_text()))
-        for name in EVERYBODY
-    ]
-    assert not is_free(tmp_path / "lock")
-    assert all(map(lives, pids))
+    with started([sys.executable, "-c", ENGINE], cwd=tmp_path) as engine:
+        pids = [
+            int(wait_until(lambda name=name: (tmp_path / name).exists() and (tmp_path / name).read_text()))
+            for name in EVERYBODY
+        ]
+        assert not is_free(tmp_path / "lock")
+        assert all(map(lives, pids))
 
-    engine.send_signal(signum)
-    engine.wait()
+        engine.send_signal(signum)
     wait_until(lambda: is_free(tmp_path / "lock"))
 
     assert [name for name, pid in zip(EVERYBODY, pids, strict=True) if lives(pid)] == []

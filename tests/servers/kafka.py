@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from dev import kafka as broker
 
 from servers import own
@@ -35,13 +35,14 @@ class Kafka:
         new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
         admin = self.admin()
         admin.create_topics([new])[name].result(LIMIT_S)
-        until = time.monotonic() + LIMIT_S
-        while True:
-            found = admin.list_topics(timeout=LIMIT_S).topics.get(name)
-            leaders = [] if found is None else [each.leader for each in found.partitions.values()]
-            if len(leaders) == partitions and min(leaders) >= 0:
-                return name
-            assert time.monotonic() < until, f"{name} has no leaders"
+        _wait_for_leaders(admin, name, partitions)
+        return name
+
+    def extend(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions, so many in all, and wait until they can be used."""
+        admin = self.admin()
+        admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(LIMIT_S)
+        _wait_for_leaders(admin, topic, partitions)
 
     def admin(self) -> AdminClient:
         """A client for administration; keep it until its futures are done, or they fail."""
@@ -50,9 +51,13 @@ class Kafka:
     def send(self, topic: str, values: Sequence[bytes | None], *, partition: int = 0, key: str | None = None) -> None:
         """Write values to a partition and wait until they are there."""
         producer = Producer({"bootstrap.servers": self.address, "linger.ms": 1, "log_level": 0})
+        errors: list[KafkaError] = []
         for value in values:
-            producer.produce(topic, value=value, key=key, partition=partition)
+            producer.produce(
+                topic, value=value, key=key, partition=partition, on_delivery=lambda error, _: errors.append(error)
+            )
         assert producer.flush(LIMIT_S) == 0
+        assert [*filter(None, errors)] == []
 
     def read(self, topic: str, *, isolation: str = "read_committed") -> list[Message]:
         """All records of a topic up to its end as of now, partition by partition."""
@@ -100,6 +105,17 @@ def kafka() -> Kafka:
 def own_kafka() -> Iterator[OwnKafka]:
     """A broker of the test's own, which it may kill."""
     yield from own.lent(OwnKafka)
+
+
+def _wait_for_leaders(admin: AdminClient, topic: str, partitions: int) -> None:
+    """What was just made is not there for everybody who asks."""
+    until = time.monotonic() + LIMIT_S
+    while True:
+        found = admin.list_topics(timeout=LIMIT_S).topics.get(topic)
+        leaders = [] if found is None else [each.leader for each in found.partitions.values()]
+        if len(leaders) == partitions and min(leaders) >= 0:
+            return
+        assert time.monotonic() < until, f"{topic} has no leaders"
 
 
 def _to_the_end(consumer: Consumer, partitions: Sequence[int]) -> Iterator[Message]:

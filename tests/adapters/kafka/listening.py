@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka.cimpl import NewPartitions
-
 from millstream.adapters.kafka.connection import Connection
 from millstream.adapters.kafka.framelog import KafkaFrameLog
 from millstream.ports.framelog import Bookmark, CaughtUp, Run
@@ -69,9 +67,3 @@ def poll(log: KafkaFrameLog, share: Share, until: Callable[[], object]) -> None:
     while not until():
         assert time.monotonic() < limit, f"told {share.told}, ends {share.ends}"
         share.take(log.poll(0.1, share))
-
-
-def extend(kafka: Kafka, topic: str, partitions: int) -> None:
-    """Give a topic more partitions."""
-    admin = kafka.admin()
-    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(LIMIT_S)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka.admin import ConfigResource
 
-from adapters.kafka.listening import LIMIT_S, Share, connection, extend, poll
+from adapters.kafka.listening import LIMIT_S, Share, connection, poll
 from millstream.adapters.kafka.connection import Connection
 from millstream.adapters.kafka.deltalog import KafkaDeltaLog
 from millstream.adapters.kafka.framelog import KafkaFrameLog
@@ -198,7 +198,7 @@ def test_partitions_that_are_added_are_read_from_their_beginning(kafka: Kafka, m
     log = merger(place)
     started(log)
     before = log.partitions()
-    extend(kafka, place.topic, 3)
+    kafka.extend(place.topic, 3)
 
     send_deltas(kafka, place, [(2, b"new")])
 

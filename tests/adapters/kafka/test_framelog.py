@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from confluent_kafka import Producer
 
-from adapters.kafka.listening import Share, connection, extend, poll
+from adapters.kafka.listening import Share, connection, poll
 from millstream.adapters.kafka.connection import Connection
 from millstream.adapters.kafka.framelog import KafkaFrameLog
 from millstream.core.moment import Edge
@@ -141,9 +141,9 @@ def test_a_commit_that_the_broker_aborts_leaves_nothing(kafka: Kafka, worker: Wo
     topic, share, other = kafka.topic(), Share(), Share()
     kafka.send(topic, numbered(10))
     place = connection(kafka, topic)
-    log, second = worker(place), worker(place)
+    log = worker(place)
     poll(log, share, caught_up(share, {0: 10}))
-    stale = log._member
+    stale, second = log._member, worker(place)
     poll_both(
         log, share, second, other, until=lambda: ("revoked", [0]) in share.told and (share.bookmarks or other.bookmarks)
     )
@@ -217,7 +217,7 @@ def test_a_partition_that_is_added_is_read_from_its_first_record(kafka: Kafka, w
     place = connection(kafka, topic)
     log = worker(place, start=Edge.LATEST)
     poll(log, share, caught_up(share, {0: 3}))
-    extend(kafka, topic, 2)
+    kafka.extend(topic, 2)
     kafka.send(topic, [b"new"], partition=1)
 
     poll(log, share, lambda: share.values.get(1) == [b"new"])

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from adapters.kafka.listening import connection, extend
+from adapters.kafka.listening import connection
 from millstream.adapters.kafka.deltalog import KafkaDeltaLog
 from millstream.adapters.kafka.framelog import KafkaFrameLog
 from millstream.testing.framelog_suite import DeltaLogSuite, FrameLogSuite
@@ -29,7 +29,7 @@ class Topics:
 
     def add_partition(self) -> None:
         self.partitions += 1
-        extend(self.kafka, self.place.topic, self.partitions)
+        self.kafka.extend(self.place.topic, self.partitions)
 
     def frames(self, *, slot: str = "0") -> KafkaFrameLog:
         self.made.append(log := KafkaFrameLog(self.place, transactional_id=f"{self.place.group}-{slot}"))

@@ -6,9 +6,7 @@ import pytest
 
 pytest.importorskip("confluent_kafka")
 
-from confluent_kafka.cimpl import NewPartitions
-
-from crash.count_kafka.site import END_S, Site
+from crash.count_kafka.site import Site
 from crash.count_kafka.traffic import minutes, year_ahead
 from servers.kafka import Kafka, OwnKafka
 
@@ -55,8 +53,7 @@ def test_a_topic_gets_a_partition_while_it_is_counted(kafka: Kafka, tmp_path: Pa
     with Site(tmp_path, kafka) as site, site.start():
         site.send(minutes(0, 6))
         site.wait_results()
-        admin = kafka.admin()
-        admin.create_partitions([NewPartitions(site.topic, 3)])[site.topic].result(END_S)
+        kafka.extend(site.topic, 3)
         site.send(minutes(6, 18, partitions=3))
         site.send(year_ahead(3), counted=False)
         site.wait_exact()
