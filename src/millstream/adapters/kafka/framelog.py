@@ -10,7 +10,9 @@ A transaction carries the membership under which the share was assigned, so the 
 to somebody else. (Not the membership of the moment: a client that was thrown out has none for a while, and a broker
 takes positions from one who claims none.) It does so only if the transaction moves a position; so a commit that moves
 none of a partition repeats the one that is committed. After an aborted transaction every partition goes back to what
-is committed, with `seek`, since an assignment must not be changed while the group is changing it.
+is committed, with `seek`, since an assignment must not be changed while the group is changing it. Every change of the
+share is answered here: what the client does instead asks its own thread more, while it holds the interpreter, and a
+client that is being closed may have nobody left who answers (librdkafka, issues 4041 and 4884).
 """
 
 from collections.abc import Mapping, Sequence
@@ -223,6 +225,7 @@ class KafkaFrameLog:
 
     def _on_assign(self, _consumer: Consumer, assigned: list[TopicPartition]) -> None:
         if self._closed:
+            self._consumer.unassign()
             return
         try:
             self._member = self._consumer.consumer_group_metadata()
@@ -255,6 +258,7 @@ class KafkaFrameLog:
             del self._next[partition]
             self._committed.pop(partition, None)
         self._paused -= set(gone)
+        self._consumer.unassign()
 
     def _own(self, partitions: list[int]) -> dict[int, Bookmark | None]:
         """Take partitions over: where each begins, and its bookmark for the listener."""
