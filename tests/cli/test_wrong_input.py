@@ -35,6 +35,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "events.jsonl").write_bytes(b'{"n": 1}\n')
     (tmp_path / "incoming").mkdir()
     (tmp_path / "incoming" / "a").write_bytes(b"a")
+    os.mkfifo(tmp_path / "pipe")
     for name, text in MODULES.items():
         (tmp_path / name).write_text(text)
     return tmp_path
@@ -69,7 +70,8 @@ def run(*words: str, **options: object) -> "subprocess.CompletedProcess[str]":
     ("words", "line"),
     [
         ("stream nope.jsonl", f"stream: source: expected {SOURCES}, found no file 'nope.jsonl'"),
-        ("stream incoming", f"stream: source: expected {SOURCES}, found no file 'incoming'"),
+        ("stream incoming", f"stream: source: expected {SOURCES}, found the folder 'incoming'"),
+        ("stream pipe", f"stream: source: expected {SOURCES}, found the pipe or device 'pipe', which - takes: "),
         (f"stream {'x' * 300}", f"stream: source: expected {SOURCES}, found no file 'xxx"),
         ("stream mqtt://host/clicks", f"stream: source: expected {SOURCES}, found 'mqtt://host"),
         ("stream sim:clicks", f"stream: source: expected {SOURCES}, found 'sim:clicks'"),

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def check_inputs(config: Config) -> None:
     for stream in config.streams:
         _check_extra(stream)
     problems = [
-        f"{stream.name}: source: expected {SOURCES}, found no file {stream.source!r}"
+        f"{stream.name}: source: expected {SOURCES}, found {_found(stream.source)}"
         for stream in config.streams
         if _is_file(stream) and not stream.follow and not _can_tell(Path(stream.source).is_file)
     ]
@@ -79,6 +80,15 @@ def _can_tell(question: Callable[[], bool]) -> bool:
         return question()
     except OSError:
         return False
+
+
+def _found(source: str) -> str:
+    """What is there instead of a file that can be read again after a crash."""
+    if _can_tell(Path(source).is_dir):
+        return f"the folder {source!r}"
+    if _can_tell(Path(source).exists):
+        return f"the pipe or device {source!r}, which - takes: millstream stream - < {shlex.quote(source)}"
+    return f"no file {source!r}"
 
 
 def _is_file(stream: StreamConfig) -> bool:
