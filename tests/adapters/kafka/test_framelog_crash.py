@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,21 +30,18 @@ Start = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts workers, and kills what is left of them."""
-    made: list[subprocess.Popen[str]] = []
+    with ExitStack() as ends:
 
-    def make(
-        kafka: Kafka, topic: str, *, slot: int = 0, fault: str | None = None, after: int = 1
-    ) -> subprocess.Popen[str]:
-        settings = {"brokers": kafka.address, "topic": topic, "group": f"{topic}-g", "slot": str(slot)}
-        arguments = json.dumps({**settings, "fault": fault, "after": after})
-        made.append(subprocess.Popen([sys.executable, PROGRAM, arguments], stdout=subprocess.PIPE, text=True))
-        return made[-1]
+        def make(
+            kafka: Kafka, topic: str, *, slot: int = 0, fault: str | None = None, after: int = 1
+        ) -> subprocess.Popen[str]:
+            settings = {"brokers": kafka.address, "topic": topic, "group": f"{topic}-g", "slot": str(slot)}
+            command = [sys.executable, PROGRAM, json.dumps({**settings, "fault": fault, "after": after})]
+            process = ends.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            ends.callback(process.kill)
+            return process
 
-    yield make
-    for process in made:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.communicate()
+        yield make
 
 
 def ready(process: subprocess.Popen[str]) -> None:

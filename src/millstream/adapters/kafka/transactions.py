@@ -2,25 +2,29 @@
 
 Theory of operation: a transaction begins and ends inside one call, so none is open while frames are read. A call that
 a broker does not answer is repeated, which librdkafka resumes: the outcome of a commit whose answer is lost is asked
-for again, not guessed. Errors are of three kinds: passing (repeat), those after which the transaction can be aborted
-(nothing happened; the caller starts again from what is committed), and fatal ones (a successor has the transactional
-id, or the broker gave the transaction up: this process cannot know, and ends).
+for again, not guessed. (Never with no time to wait at all: a call that ran out of time before the client had taken it
+up is taken up twice, and the answers of its steps are mixed up; librdkafka 2.16.) Errors are of three kinds: passing
+(repeat), those after which the transaction can be aborted (nothing happened; the caller starts again from what is
+committed), and fatal ones (a successor has the transactional id, or the broker gave the transaction up: this process
+cannot know, and ends).
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from millstream.adapters.kafka.connection import RECORD_BYTES, Connection, quiet_logger
-from millstream.adapters.kafka.patience import Patience, error_of, is_passing
+from millstream.adapters.kafka.patience import Patience, error_of
 from millstream.errors import BrokerError, FencedError, InvalidValueError, TransactionAbortedError
 
 Fault = Callable[[str], None]
 """Is told the name of a point that was reached; a test may end the process there."""
 
 _FULL_QUEUE_S = 0.1
+_ON_ITS_WAY_S = 0.001
 
 
 class Record(NamedTuple):
@@ -104,22 +108,14 @@ class Transactions:
 
     def _end(self) -> None:
         """Commit; with a fault in between, when the commit is on its way and its answer is not awaited."""
-        if self._fault is not None:
-            is_over = self._send_commit()
+        if self._fault is None:
+            self._ask(self._producer.commit_transaction)
+            return
+        with ThreadPoolExecutor(1) as committing:
+            answer = committing.submit(self._ask, self._producer.commit_transaction)
+            wait([answer], _ON_ITS_WAY_S)
             self._fault("after_commit_sent")
-            if is_over:
-                return
-        self._ask(self._producer.commit_transaction)
-
-    def _send_commit(self) -> bool:
-        """Send it without waiting for the answer; whether that came nevertheless."""
-        try:
-            self._producer.commit_transaction(0)
-        except KafkaException as exception:
-            if not is_passing(error_of(exception)):
-                raise
-            return False
-        return True
+            answer.result()
 
     def _ask(self, call: Callable[[float], None]) -> None:
         try:
