@@ -13,27 +13,16 @@ from servers import own
 
 
 class Chromium:
-    """A browser without a window; playwright's `chromium.connect_over_cdp(url)` drives it."""
+    """A browser without a window, through the plainest part of its protocol.
+
+    Pages are tested in browsers of their own: who connects to one in full sets all of its pages up, those of others,
+    too.
+    """
 
     def __init__(self, running: Running) -> None:
         self.running = running
         self.address = running.address
         """`127.0.0.1:PORT`."""
-
-    @property
-    def url(self) -> str:
-        """Where its protocol is spoken."""
-        return f"http://{self.address}"
-
-    @property
-    def program(self) -> str:
-        """For whoever starts one of their own, with the `options`."""
-        return str(browser.install())
-
-    @property
-    def options(self) -> list[str]:
-        """What it must be started with here."""
-        return browser.options()
 
     def open(self, url: str) -> str:
         """Open a page in a tab of its own; returns the tab's id."""

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("playwright", reason="could not import playwright")
 pytest.importorskip("fastapi", reason="could not import fastapi")
 
+from dev import chromium
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from servers.chromium import Chromium
 from web.page.living import Mill
 
 PATIENCE_MS = 15_000
@@ -19,10 +19,15 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: Chromium) -> Iterator[Browser]:
-    """The browser of the session, for a module: while it is talked to, no other event loop can run in this thread."""
+def browser() -> Iterator[Browser]:
+    """A browser for a module: while it is talked to, no other event loop can run in this thread.
+
+    It is not the one of the session: who connects to a browser sets all of its pages up, those of others, too.
+    """
     with sync_playwright() as playwright:
-        yield playwright.chromium.connect_over_cdp(chromium.url)
+        browser = playwright.chromium.launch(executable_path=str(chromium.install()), args=chromium.options())
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
