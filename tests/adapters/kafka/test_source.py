@@ -267,6 +267,31 @@ def test_a_topic_that_is_made_again_while_it_is_read_ends_the_intake(kafka: Kafk
     assert b"".join(seen) == b""
 
 
+def test_a_topic_that_is_made_again_behind_the_back_of_the_client_is_not_read(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another one since it was looked at; the client finds records where it looks for them, and no error."""
+    topic = kafka.topic()
+    kafka.send(topic, [b"old"])
+    source = make(kafka, topic)
+    config = source._config
+    seen: list[bytes] = []
+
+    def remade() -> dict[str, object]:
+        _remake(kafka, topic, [b"new"] * 5)
+        return config()
+
+    async def scenario() -> None:
+        monkeypatch.setattr(source, "_config", remade)
+        async with opened(source):
+            while (block := await source.read()) is not None:
+                seen.append(block.data)
+
+    with pytest.raises(SourceError, match="found another one"):
+        run(scenario())
+    assert seen == []
+
+
 def test_records_that_were_deleted_before_they_were_read_are_an_error(kafka: Kafka) -> None:
     """At the start; never a silent gap."""
     topic = kafka.topic()
@@ -335,3 +360,48 @@ def test_a_broker_that_is_away_is_waited_for(own_kafka: OwnKafka) -> None:
             return records + more
 
     assert run(scenario()) == [b"1", b"2", b"3", b"4"]
+
+
+def test_what_came_waits_until_a_broker_tells_of_which_topic_it_is(own_kafka: OwnKafka) -> None:
+    """The broker goes away between the records and the question."""
+    topic = own_kafka.topic()
+    own_kafka.send(topic, [b"1", b"2"])
+
+    async def scenario() -> tuple[bool, list[bytes]]:
+        async with opened(make(own_kafka, topic)) as source:
+            own_kafka_goes_away(own_kafka, source)
+            reading = asyncio.ensure_future(read_records(source, 2))
+            waited, _ = await asyncio.wait([reading], timeout=4)
+            await asyncio.to_thread(own_kafka.start)
+            records, _ = await reading
+        return waited == set(), records
+
+    assert run(scenario()) == (True, [b"1", b"2"])
+
+
+def test_closing_does_not_wait_for_who_could_tell(own_kafka: OwnKafka) -> None:
+    """What came is not handed over then, and comes again after the next start."""
+    topic = own_kafka.topic()
+    own_kafka.send(topic, [b"1"])
+
+    async def scenario() -> Lines | None:
+        async with opened(make(own_kafka, topic)) as source:
+            own_kafka_goes_away(own_kafka, source)
+            reading = asyncio.ensure_future(source.read())
+            await asyncio.wait([reading], timeout=2)
+            await source.close()
+            return await reading
+
+    assert run(scenario()) is None
+
+
+def own_kafka_goes_away(own_kafka: OwnKafka, source: TopicSource) -> None:
+    """Between what comes next and the question of which topic it is."""
+    ask = source._watch.ask
+
+    def killed() -> None:
+        own_kafka.kill()
+        source._watch.ask = ask  # type: ignore[method-assign]
+        ask()
+
+    source._watch.ask = killed  # type: ignore[method-assign]

@@ -7,7 +7,8 @@ loses nothing, and blocks are made from whole runs of messages, so a record cost
 that read the same topic are two pipelines, each with a position of its own.
 
 What cannot be read any more is never skipped: offsets that retention deleted, a topic that was deleted or made again,
-and a partition that became shorter end the intake with an error that says so.
+and a partition that became shorter end the intake with an error that says so. No record of a topic that was made again
+is taken for one of the old one: after records came, and before they are handed over, the cluster is asked for the id.
 """
 
 import asyncio
@@ -178,15 +179,31 @@ class TopicSource:
         self._patience.answered()
         found = list(runs(records, expected=self._places.offsets, end=lambda _: 0))
         moved = self._places.reach(ended)
+        if not found and not moved:
+            return None
+        self._watch.ask()
         values = [value for run in found for value in run.values if value is not None]
         self.tombstones += sum(len(run.values) for run in found) - len(values)
-        if not values:
-            return self._moved() if found or moved else None
         data, count = join_values(values)
         if len(data) > self._max_record_bytes:
             self._check_lengths(found)
+        if not self._is_still_it():
+            return None
+        if not values:
+            return self._moved()
         self._most = max(1, min(LARGEST_MOST, self._block_bytes * len(messages) // len(data)))
         return Lines(data=data, count=count, read_at=self._clock.now(), position=self._places.dumps())
+
+    def _is_still_it(self) -> bool:
+        """Whether what came is of the topic that was begun; False if nobody could tell before it was closed."""
+        while not self._closed:
+            seen = self._watch.confirm(_WAIT_S)
+            if seen is not None:
+                self._check_id(seen.topic_id)
+                self._patience.answered()
+                return True
+            self._patience.silent("asked whether the topic is still the same one")
+        return False
 
     def _moved(self) -> Lines:
         return Lines(data=b"", count=0, read_at=self._clock.now(), position=self._places.dumps())

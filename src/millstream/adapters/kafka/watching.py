@@ -1,13 +1,17 @@
-"""Looks at a topic now and then: is it still the one that was begun, and has it more partitions by now?
+"""Looks at a topic: is it still the one that was begun, and has it more partitions by now?
 
 Theory of operation: a topic that is deleted and made again under its name is another one: its offsets begin anew. The
-cluster tells them apart by an id. The question is asked in the background, so that whoever reads never waits for it.
+cluster tells them apart by an id. A client notices some of that, but not what happens between two of its looks: it then
+goes on at the old offsets in the new topic. An id never comes back, so records are of the topic that was begun if it
+has still that id after they came. Questions are asked in the background: one now and then, for which nobody waits, and
+one after each time that records came, whose answer is waited for when they are made up.
 """
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -17,10 +21,8 @@ from millstream.adapters.kafka.connection import Connection, quiet_logger
 from millstream.adapters.kafka.patience import error_of, is_passing
 from millstream.errors import UnknownTopicError
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 _ANSWER_S = 5.0
+_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +70,42 @@ class TopicWatch:
         if not self._asked.done():
             return None
         asked, self._asked = self._asked, None
+        return self._answer_or_none(asked)  # the reader notices a silence, too, and waits
+
+    def ask(self) -> None:
+        """Put the question that `confirm` answers."""
+        self._confirming = self._ask()
+
+    def confirm(self, within_s: float) -> Seen | None:
+        """The topic as it was after `ask`; None if nobody answered within the time: then call it again.
+
+        Raises what `look` raises.
+        """
+        wait([self._confirming], within_s)
+        if not self._confirming.done():
+            return None
+        seen = self._answer_or_none(self._confirming)
+        if seen is None:
+            time.sleep(_PAUSE_S)  # an error that comes at once must not be asked for again at once
+            self.ask()
+        return seen
+
+    def _ask(self) -> Future[Any]:
+        topics = TopicCollection([self._connection.topic])
+        asked: Future[Any] = self._admin.describe_topics(topics, request_timeout=_ANSWER_S)[self._connection.topic]
+        return asked
+
+    def _answer_or_none(self, asked: Future[Any]) -> Seen | None:
+        """None for an error that may pass; raises BrokerError for others."""
         try:
             return self._answer(asked)
         except KafkaException as exception:
             error = error_of(exception)
             if is_passing(error):
-                return None  # the reader notices that, too, and waits
+                return None
             raise broker_error(error, brokers=self._connection.brokers, complaints=self._complaints) from None
 
-    def _ask(self) -> "Future[Any]":
-        topics = TopicCollection([self._connection.topic])
-        asked: Future[Any] = self._admin.describe_topics(topics, request_timeout=_ANSWER_S)[self._connection.topic]
-        return asked
-
-    def _answer(self, asked: "Future[Any]") -> Seen:
+    def _answer(self, asked: Future[Any]) -> Seen:
         try:
             found = asked.result()
         except KafkaException as exception:
