@@ -7,6 +7,7 @@ import pytest
 
 from millstream.cli.ledger_access import Surroundings
 from millstream.cli.reasons import Case, explain_batch, explain_file
+from millstream.core.hold import Hold
 from millstream.core.lifecycle import State
 from millstream.core.model import CutReason, Kind
 from millstream.core.rows import AttemptRow, BatchRow, EventRow, FileRow
@@ -232,6 +233,18 @@ def test_a_paused_batch_says_who_holds_it_back() -> None:
         "held back: paused by an operator; `millstream resume clicks-1` lets it go"
     ]
     assert len(why(replace(DEAD, paused=True), replace(ENGINE, is_paused=True))) == 2
+
+
+def test_what_workers_cannot_be_told_of_says_why() -> None:
+    """Only what is ready: whoever works it was told."""
+    hold = Hold(since=NOON - 30, reason="store: /shared cannot be reached: no such folder")
+
+    assert why(READY, hold=hold)[-1] == (
+        "held back: its engine cannot tell workers of it since 11:59:30: "
+        "store: /shared cannot be reached: no such folder"
+    )
+    assert why(STARTED, hold=hold) == why(STARTED)
+    assert why(OPEN, hold=hold) == why(OPEN)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import pytest
 
 from millstream.adapters.clock import SystemClock
 from millstream.adapters.sqlite import SqliteLedger
+from millstream.core.hold import Hold, dump_hold, hold_key, load_hold
 from millstream.core.ingestion import ClaimBatch
 from millstream.core.lifecycle import State
 from millstream.core.model import AttemptResult, Done, FileRef, Job, Kind, Retry
-from millstream.core.operations import DeclarePipeline, Finish, PlanBucket
+from millstream.core.operations import DeclarePipeline, Finish, PlanBucket, SetMeta
+from millstream.core.queries import ReadMeta
 from millstream.errors import BellUnavailableError, StoreUnavailableError
 from millstream.ports.bell import Ring, Work
 from millstream.runtime import ringer as module
@@ -101,6 +103,12 @@ class Site:
             self.ringer.settled.clear()
             await self.ringer.settled.wait()
 
+    async def look(self) -> None:
+        """Return after the next whole look of the ringer."""
+        self.ringer.settled.clear()
+        self.ringer.ring()
+        await self.ringer.settled.wait()
+
     def ended(self) -> list[tuple[str, State | None]]:
         return [(event.batch_id, event.state) for event in self.told if isinstance(event, AttemptEnded)]
 
@@ -140,6 +148,38 @@ def test_a_ring_that_did_not_get_through_is_tried_again(tmp_path: Path, monkeypa
         return site.bell.rung
 
     assert run(scenario()) == ["a"]
+
+
+def test_what_keeps_it_from_ringing_stands_in_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it lasts; what an engine that was killed has left there goes at the first look."""
+    monkeypatch.setattr(module, "AGAIN_S", 0.01)
+
+    async def scenario() -> tuple[Hold | None, ...]:
+        site = Site(tmp_path)
+        key = hold_key("files")
+        left = Hold(since=1.0, reason="left by another engine")
+        await site.ledger.do(SetMeta(key=key, value=dump_hold(left)))
+        seen = []
+        async with site.running():
+            await site.look()
+            seen.append(load_hold(await site.ledger.read(ReadMeta(key=key))))
+            site.bell.is_away = True
+            await site.plan("a")
+            await site.bell.tried.wait()
+            await site.look()
+            seen.append(load_hold(await site.ledger.read(ReadMeta(key=key))))
+            site.bell.is_away = False
+            await site.until(lambda: bool(site.bell.rung))
+            await site.look()
+            seen.append(load_hold(await site.ledger.read(ReadMeta(key=key))))
+        return tuple(seen)
+
+    before, meanwhile, afterwards = run(scenario())
+    assert before is None
+    assert meanwhile is not None
+    assert "it is away" in meanwhile.reason
+    assert meanwhile.since > 1.0
+    assert afterwards is None
 
 
 def test_what_cannot_be_prepared_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

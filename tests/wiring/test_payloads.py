@@ -1,5 +1,6 @@
 """The store that records of streams go through, when it is not where it should be."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -48,6 +49,13 @@ handler = "crash_handler:load"
     return site
 
 
+def explained(site: Site, batch_id: str) -> list[str]:
+    """The sentences of `millstream explain`."""
+    process = site.start("explain", batch_id, "--config", "mill.toml", "--json")
+    output, _ = process.communicate(timeout=60)
+    return json.loads(output)["because"]
+
+
 def test_a_worker_without_the_folder_of_payloads_says_so(site: Site, database: str) -> None:
     """The worker tells it, the batch has it as its reason, and both go on once the folder is there."""
     missing = site.folder / "elsewhere"
@@ -74,9 +82,12 @@ def test_an_engine_without_the_folder_of_payloads_says_so(site: Site) -> None:
         site.running("run", "mill.toml", "--state", ".engine"),
     ):
         wait_until(lambda: f"clicks: store: {missing} cannot be reached" in site.said(), what="the engine to tell")
+        because = explained(site, "clicks-00000001")
         missing.mkdir()
         wait_until(lambda: len(site.records_worked()) == 20, what="the records")
 
+    assert because[-1].startswith("held back: its engine cannot tell workers of it since ")
+    assert str(missing) in because[-1]
     said = site.said()
     assert said.count("what is ready waits for it") == 1
     assert "draining: open minibatches are kept" in said  # the engine's words

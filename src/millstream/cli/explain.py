@@ -15,9 +15,10 @@ from millstream.cli.place import STATE_VARIABLE, Place, add_place, place_of
 from millstream.cli.reasons import Case, explain_batch, explain_file
 from millstream.cli.styles import STATE_STYLES
 from millstream.config import EngineConfig
+from millstream.core.hold import hold_key, load_hold
 from millstream.core.ingestion import ChunkRow, IngestionRow, ReadChunks, ReadIngestion, plan_id
 from millstream.core.lifecycle import State
-from millstream.core.queries import ReadAttempts, ReadBatches, ReadEvents, ReadQueuePosition
+from millstream.core.queries import ReadAttempts, ReadBatches, ReadEvents, ReadMeta, ReadQueuePosition
 from millstream.core.rows import BatchRow, FileRow
 from millstream.errors import ConfigurationError, MissingExtraError
 from millstream.ports import Ledger
@@ -136,6 +137,7 @@ async def _read_case(ledger: Ledger, batch: BatchRow, *, around: Surroundings) -
         events=await ledger.read(ReadEvents(batch_id=batch.id)),
         events_of_all=await ledger.read(ReadEvents(batch_id="")),
         queue_position=await ledger.read(ReadQueuePosition(batch_id=batch.id)),
+        hold=load_hold(await ledger.read(ReadMeta(key=hold_key(batch.pipeline)))),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from millstream.cli.ledger_access import Surroundings
 from millstream.cli.output import counted, local_time, rough_duration
+from millstream.core.hold import Hold
 from millstream.core.ingestion import PIPELINE
 from millstream.core.lifecycle import FINISHED, State
 from millstream.core.model import Kind
@@ -31,7 +32,7 @@ class Case:
     """A batch with all that says why it is where it is.
 
     `queue_position` counts the ready batches that are claimed before it; `events` are its own, `events_of_all` those
-    that are no batch's.
+    that are no batch's; `hold` keeps its engine from having it worked.
     """
 
     batch: BatchRow
@@ -40,6 +41,7 @@ class Case:
     events: tuple[EventRow, ...] = ()
     events_of_all: tuple[EventRow, ...] = ()
     queue_position: int = 0
+    hold: Hold | None = None
 
     @property
     def terms(self) -> Terms | None:
@@ -251,6 +253,8 @@ def _held_back(case: Case) -> Iterator[str]:
     if case.around.is_paused:
         when = case.when("paused", among=case.events_of_all)
         yield f"held back: all work was paused by an operator{when}; `millstream resume` lets it go"
+    if case.hold is not None and case.batch.state is State.READY:
+        yield f"held back: its engine cannot tell workers of it since {case.time(case.hold.since)}: {case.hold.reason}"
 
 
 def _peculiar(case: Case) -> Iterator[str]:

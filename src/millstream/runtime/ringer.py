@@ -4,15 +4,18 @@ Theory of operation: it stands where a dispatcher stands, and looks at the ledge
 ready and was not rung for yet is made reachable (the records of a minibatch are copied into a shared store) and then
 rung for; a ring that did not get through is tried again. Rings that are lost later, retries and leases are the business
 of the sweepers, of which every worker has one. Of what was rung for, it tells how it ended as soon as the ledger says
-so; several attempts between two looks are told as one.
+so; several attempts between two looks are told as one. What keeps it from ringing is told once, and stands in the
+ledger as long as it lasts.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from millstream.core.hold import Hold, dump_hold, hold_key
 from millstream.core.ingestion import ReadReady
 from millstream.core.lifecycle import FINISHED, State
+from millstream.core.operations import SetMeta
 from millstream.core.queries import ReadBatches, ReadUnfinished
 from millstream.core.rows import BatchRow
 from millstream.errors import MillstreamError
@@ -67,7 +70,8 @@ class Ringer:
         self._waiting: set[str] = set()  # rung for, and not claimed yet
         self._followed: dict[str, tuple[int, State]] = {}  # rung for, and not over yet: attempts, state
         self._again_s = 0.0
-        self._trouble = ""
+        self._hold: Hold | None = None
+        self._noted: str | None = None  # an engine that was killed may have left something there
         self.settled = asyncio.Event()
         self.is_idle = False
 
@@ -120,9 +124,9 @@ class Ringer:
             try:
                 await self._ring_for_ready()
             except (MillstreamError, OSError) as error:
-                self._defer(error)
+                await self._defer(error)
             else:
-                self._go_on()
+                await self._go_on()
         is_idle = not await self._has_unfinished()  # first: what ends behind this is told at the next look
         await self._follow(everything=is_idle)
         self.is_idle = is_idle
@@ -147,18 +151,27 @@ class Ringer:
         if failures:
             raise failures[0]
 
-    def _defer(self, error: MillstreamError | OSError) -> None:
+    async def _defer(self, error: MillstreamError | OSError) -> None:
         """Try again later; say why, once."""
         self._again_s = min(LONGEST_AGAIN_S, 2 * self._again_s or AGAIN_S)
-        if str(error) != self._trouble:
-            self._trouble = str(error)
+        if self._hold is None or str(error) != self._hold.reason:
+            since = self._clock.now() if self._hold is None else self._hold.since
+            self._hold = Hold(since=since, reason=str(error))
+            await self._note()
             log.warning("%s: %s; what is ready waits for it", self._pipeline, error)
 
-    def _go_on(self) -> None:
+    async def _go_on(self) -> None:
         self._again_s = 0.0
-        if self._trouble:
-            self._trouble = ""
+        if self._hold is not None:
+            self._hold = None
             log.warning("%s: workers can be told again", self._pipeline)
+        await self._note()
+
+    async def _note(self) -> None:
+        text = dump_hold(self._hold)
+        if text != self._noted:
+            await self._ledger.do(SetMeta(key=hold_key(self._pipeline), value=text))
+            self._noted = text
 
     async def _has_unfinished(self) -> bool:
         rows = await self._ledger.read(ReadUnfinished())
