@@ -119,3 +119,41 @@ def test_a_service_that_waits_for_its_database_can_be_stopped(site: Site, own_po
 
         assert server.wait(30) == 0
         assert "Traceback" not in site.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "away_s",
+    [3, pytest.param(75, marks=[pytest.mark.soak, pytest.mark.timeout(300)], id="longer than calls wait")],
+)
+def test_a_service_whose_database_goes_away_later_goes_on_when_it_is_back(
+    site: Site, own_postgres: OwnPostgres, away_s: float
+) -> None:
+    """In the middle of a job: service and worker wait for it, say so now and then, and nothing is lost or doubled."""
+    content = rows(4000)
+    site.write("data.csv", content)
+    wanted = {"file_name": "data.csv", "file_container": "test", "chunk_bytes": 4096}
+    port = _free_port()
+    with (
+        _serving(site, port=port) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        workers(site, number=1) as (worker,),
+    ):
+        _until(lambda: client.get("/health/ready"), lambda answer: answer.json()["status"] == "ready")
+        message_id = client.post("/read-and-publish-data", json=wanted).json()["message_id"]
+        about = {"message_id": message_id}
+        _until(lambda: client.get("/track", params=about).json(), lambda job: job["chunks"]["done"] >= 2)
+        own_postgres.kill()
+        began = time.monotonic()
+        ready = _until(lambda: client.get("/health/ready"), lambda answer: answer.status_code == 503)
+        time.sleep(max(0.0, away_s - (time.monotonic() - began)))
+        assert (server.poll(), worker.process.poll()) == (None, None), site.log.read_text()
+        own_postgres.start()
+        job = _until(lambda: client.get("/track", params=about).json(), lambda job: job.get("ended_at"))
+
+    assert [part["name"] for part in ready.json()["parts"] if not part["ok"]] == ["ledger"]
+    assert job["status"] == "succeeded", job
+    site.check(message_id, content)
+    told = site.log.read_text()
+    assert len(told.splitlines()) < 60  # it was tried hundreds of times
+    assert "is there again after " in told
+    assert "Traceback" not in told

@@ -12,7 +12,8 @@ from millstream.core.model import AttemptResult, CutReason, Discard, Done, Kind,
 from millstream.core.operations import Accept, Claim, CloseBatch, DeclarePipeline, Finish, GrowBatch, OpenBatch, Revive
 from millstream.core.queries import ReadAttempts, ReadBatches, ReadFiles
 from millstream.core.rows import BatchRow
-from millstream.errors import SpoolDamagedError
+from millstream.errors import LedgerUnreachableError, SpoolDamagedError
+from millstream.runtime import janitor
 from millstream.runtime.janitor import DEAD, Janitor, Kept
 from millstream.testing.clock import ManualClock
 from millstream.testing.faults import MemorySpool
@@ -339,3 +340,30 @@ def test_a_full_disk_does_not_end_the_janitor():
         assert await stand.is_readable("dead")
 
     play(scenario, spool=FailingSpool)
+
+
+def test_a_ledger_that_is_away_does_not_end_the_janitor(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """What was kept long enough goes the next time."""
+    monkeypatch.setattr(janitor, "EVERY_S", 0.001)
+
+    async def scenario(stand: Stand):
+        do, tried, again = stand.ledger.do, asyncio.Event(), asyncio.Event()
+
+        async def away(operation):
+            if not tried.is_set():
+                tried.set()
+                raise LedgerUnreachableError(address="db", waited_s=60, reason="refused")
+            again.set()
+            return await do(operation)
+
+        monkeypatch.setattr(stand.ledger, "do", away)
+        running = asyncio.create_task(stand.janitor.run())
+        await again.wait()
+        running.cancel()
+        await asyncio.wait({running})
+
+    play(scenario)
+
+    assert "what was kept long enough stays for now: ledger: db: expected an answer within 60 s" in caplog.text

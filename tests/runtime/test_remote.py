@@ -396,6 +396,35 @@ def test_a_ledger_that_is_away_is_waited_for() -> None:
     play(scenario)
 
 
+def test_a_drain_does_not_wait_for_a_ledger_that_stays_away() -> None:
+    """What cannot be told to it when the limit is over is given up, and says why."""
+
+    class Away(SqliteLedger):
+        is_away = False
+
+        async def do(self, operation):
+            """See ports.Ledger."""
+            if self.is_away:
+                await asyncio.sleep(0)
+                raise LedgerUnreachableError(address="db", waited_s=0, reason="refused")
+            return await super().do(operation)
+
+    async def scenario(room: Room) -> None:
+        await room.ledger.close()
+        room.ledger = away = Away(Path(":memory:"))
+        ring, worker = await room.bucket(), room.worker()
+        working = asyncio.ensure_future(worker.work(ring, room.claimed))
+        await room.pool.began.wait()
+        away.is_away = True
+        await worker.drain(limit_s=0.01)
+        with pytest.raises(LedgerUnreachableError):
+            await working
+
+        assert worker.in_hand == 0
+
+    play(scenario)
+
+
 def test_a_spoiled_plan_names_its_heir() -> None:
     """When a file changed and is begun anew, the first step of the new ingestion is rung for."""
 

@@ -101,7 +101,7 @@ class LedgerUnreachableError(MillstreamError):
         waited_s: float,
         reason: str,
         in_doubt: bool = False,
-        hint: str = "start the database or mend its address, then start this again",
+        hint: str = "start the database or mend its address",
     ) -> None:
         self.address, self.reason, self.in_doubt = address, reason, in_doubt
         doubt = "; whether the last change took effect is unknown, the ledger will tell" if in_doubt else ""

@@ -15,7 +15,7 @@ from millstream.core.lifecycle import State
 from millstream.core.operations import CopiedOut, Prune
 from millstream.core.queries import ReadBatches, ReadPins, ReadPipelines
 from millstream.core.rows import BatchRow
-from millstream.errors import SpoolDamagedError
+from millstream.errors import LedgerUnreachableError, SpoolDamagedError
 from millstream.ports import Clock, Ledger, Spool
 from millstream.runtime.intake import MAIN, RUNS
 
@@ -46,7 +46,10 @@ class Janitor:
     async def run(self) -> None:
         """Clean up until cancelled."""
         while True:
-            await self.clean()
+            try:
+                await self.clean()
+            except LedgerUnreachableError as error:
+                log.warning("what was kept long enough stays for now: %s", error)
             await asyncio.sleep(EVERY_S)
 
     async def clean(self) -> int:

@@ -120,12 +120,14 @@ class RemoteWorker:
     async def drain(self, *, limit_s: float) -> None:
         """Let what is in hand end; after `limit_s` seconds it is ended, and given back uncharged.
 
-        Stop the bells first: what is rung for afterwards is left to others.
+        Stop the bells first: what is rung for afterwards is left to others. What cannot be told to the ledger by then,
+        because that is away, is given up: `work` raises LedgerUnreachableError, and the lease ends by itself.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._nothing_in_hand.wait()
         self._is_closed = True
+        self._patiently.give_up()
         for held in self._in_hand.values():
             held.end()
         await self._nothing_in_hand.wait()
@@ -135,7 +137,8 @@ class RemoteWorker:
     async def work(self, ring: Ring, claimed: Callable[[], Awaitable[None]]) -> Worked:
         """Work one batch; see `ports.bell.Work`. Cancelled, it ends the attempt and gives the batch back.
 
-        Raises HostLostError when no worker host can be started any more, LedgerUnusableError.
+        Raises HostLostError when no worker host can be started any more, LedgerUnusableError, and, after a drain,
+        LedgerUnreachableError.
         """
         if not ring.batch_id:
             await claimed()

@@ -2,7 +2,8 @@
 
 Theory of operation: this process takes in and cuts, as ever; the ledger is a database that all machines reach, workers
 are rung for, and the records of minibatches are put into a shared store. No user code runs here, so there is no nursery
-and nothing is forked. Time is the ledger's, because leases and retries are judged by it.
+and nothing is forked. Time is the ledger's, because leases and retries are judged by it. Nothing can be done while that
+is away, so it is waited for, however long that takes.
 """
 
 import asyncio
@@ -108,7 +109,7 @@ async def _run_until(engine: Engine, stop: asyncio.Event) -> Exit:
 @asynccontextmanager
 async def _opened(elsewhere: ElsewhereConfig, *, stop: asyncio.Event) -> AsyncIterator[_Outside | None]:
     """Everything that is shared, closed in the end; None if `stop` was set while the ledger was still waited for."""
-    ledger = await open_ledger(elsewhere.dispatch, stop=stop)
+    ledger = await open_ledger(elsewhere.dispatch, stop=stop, is_endless=True)
     if ledger is None:
         yield None
         return

@@ -30,16 +30,23 @@ def _ignore(_error: LedgerUnreachableError) -> None:
 
 
 async def open_ledger(
-    config: DispatchConfig, *, stop: asyncio.Event, on_away: Callable[[LedgerUnreachableError], None] = _ignore
+    config: DispatchConfig,
+    *,
+    stop: asyncio.Event,
+    on_away: Callable[[LedgerUnreachableError], None] = _ignore,
+    is_endless: bool = False,
 ) -> Ledger | None:
     """Open the ledger, however long it is away; None if `stop` is set before it is there.
 
-    `on_away` is called each time that it is found away. Raises LedgerVersionError, LedgerUnusableError,
+    `on_away` is called each time that it is found away. When it goes away later, its calls wait for a minute, or, if
+    that `is_endless`, until `stop` is set and then as long. Raises LedgerVersionError, LedgerUnusableError,
     MissingExtraError.
     """
     from millstream.adapters.postgres import PostgresLedger  # noqa: PLC0415 - an optional part
+    from millstream.adapters.postgres.patience import Patience  # noqa: PLC0415 - the same
 
-    ledger = PostgresLedger(config.ledger or "", on_trouble=partial(log.warning, "%s"))
+    patience = Patience(until=stop if is_endless else None)
+    ledger = PostgresLedger(config.ledger or "", patience=patience, on_trouble=partial(log.warning, "%s"))
     pause_s = FIRST_PAUSE_S
     while not stop.is_set():
         try:
@@ -66,7 +73,7 @@ async def open_at_once(address: str) -> Ledger:
     LedgerUnusableError, InvalidValueError, MissingExtraError.
     """
     from millstream.adapters.postgres import PostgresLedger  # noqa: PLC0415 - an optional part
-    from millstream.adapters.postgres.lane import Patience  # noqa: PLC0415 - the same
+    from millstream.adapters.postgres.patience import Patience  # noqa: PLC0415 - the same
 
     ledger = PostgresLedger(address, patience=Patience(away_s=PERSON_WAITS_S, answer_s=2 * PERSON_WAITS_S))
     if not await ledger.is_there():

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Sized
 import pytest
 
 from adapters.postgres.places import Place, a_place
-from millstream.adapters.postgres import PostgresLedger, transaction
-from millstream.adapters.postgres.lane import Patience
+from millstream.adapters.postgres import PostgresLedger, patience, transaction
+from millstream.adapters.postgres.patience import Patience
 from millstream.adapters.postgres.session import Session
 from millstream.core.model import Kind
 from millstream.core.operations import Accept, DeclarePipeline, SetMeta
@@ -120,8 +120,9 @@ def test_a_killed_server_loses_and_doubles_nothing(own_postgres: OwnPostgres, ki
 # --- away, and frozen -------------------------------------------------------------------------------------------
 
 
-def test_calls_wait_for_a_server_that_is_away(own_postgres: OwnPostgres) -> None:
+def test_calls_wait_for_a_server_that_is_away(own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the server is down calls wait, people are told why, and when it is back all go on by themselves."""
+    monkeypatch.setattr(patience, "REMIND_S", 0.2)
     messages: list[str] = []
 
     async def call_while_down(place: Place) -> str | None:
@@ -142,7 +143,9 @@ def test_calls_wait_for_a_server_that_is_away(own_postgres: OwnPostgres) -> None
     with a_place(own_postgres) as place:
         assert asyncio.run(call_while_down(place)) == "2"
     assert {len(message.splitlines()) for message in messages} == {1}
-    assert all(message.startswith(f"ledger: postgresql://{own_postgres.address}/postgres: ") for message in messages)
+    *away, back = messages
+    assert all(message.startswith(f"ledger: postgresql://{own_postgres.address}/postgres: ") for message in away)
+    assert back.startswith(f"ledger: postgresql://{own_postgres.address}/postgres is there again after ")
 
 
 def test_patience_ends(own_postgres: OwnPostgres) -> None:
@@ -166,6 +169,34 @@ def test_patience_ends(own_postgres: OwnPostgres) -> None:
     assert "expected an answer within 0.3 s, found: " in str(error)
     assert len(str(error).splitlines()) == 1
     assert value == "2"
+
+
+def test_patience_without_end_ends_when_it_is_told(own_postgres: OwnPostgres) -> None:
+    """Calls wait as long as it takes; once nobody wants that any more, they wait as long as others."""
+
+    async def call_for_long(place: Place) -> tuple[str | None, Exception]:
+        enough = asyncio.Event()
+        ledger = place.ledger(patience=Patience(away_s=0.3, answer_s=5.0, until=enough))
+        await ledger.open()
+        await asyncio.to_thread(own_postgres.stop)
+        call = asyncio.ensure_future(ledger.do(SetMeta(key="a", value="1")))
+        await asyncio.wait({call}, timeout=4 * IMPATIENT.away_s)
+        assert not call.done()
+        await asyncio.to_thread(own_postgres.start)
+        await asyncio.wait_for(call, TIMEOUT_S)
+        value = await ledger.read(ReadMeta(key="a"))
+        await asyncio.to_thread(own_postgres.stop)
+        enough.set()
+        error = await failing(asyncio.wait_for(ledger.do(SetMeta(key="a", value="2")), TIMEOUT_S))
+        await ledger.close()
+        await asyncio.to_thread(own_postgres.start)
+        return value, error
+
+    with a_place(own_postgres) as place:
+        value, error = asyncio.run(call_for_long(place))
+
+    assert value == "1"
+    assert isinstance(error, LedgerUnreachableError)
 
 
 async def failing(call: Awaitable[object]) -> Exception:

@@ -3,8 +3,8 @@
 Theory of operation: callers put their work into a queue and wait for a future. One task takes everything that waits,
 has it done in one transaction, and answers all. A call that is at fault is found by halving the group, so that it
 spoils no other. When the database cannot be reached, the task tries again and again, callers simply wait longer, and
-only those who have waited for too long get an error. A server that has stopped to answer at all is left by closing the
-socket under it, because it would not even answer to being asked to cancel.
+only those whose patience is over get an error. A server that has stopped to answer at all is left by closing the socket
+under it, because it would not even answer to being asked to cancel.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ import psycopg
 from psycopg import errors
 
 from millstream.adapters.postgres.connection import Database, one_line
+from millstream.adapters.postgres.patience import Outage, Patience
 from millstream.adapters.postgres.transaction import (
     TROUBLE,
     Conduct,
@@ -40,14 +41,6 @@ CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long calls wait for a database that is away (`away_s`), and for one that does not answer (`answer_s`)."""
-
-    away_s: float = 60.0
-    answer_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     work: Work
     future: "asyncio.Future[list[object]]"
@@ -65,13 +58,11 @@ class _Call:
 class Lane:
     """Carries out calls through one connection, in order."""
 
-    def __init__(
-        self, database: Database, *, conduct: Conduct, patience: Patience, on_trouble: Callable[[str], None]
-    ) -> None:
+    def __init__(self, database: Database, *, conduct: Conduct, patience: Patience, outage: Outage) -> None:
         self._database = database
         self._conduct = conduct
         self._patience = patience
-        self._on_trouble = on_trouble
+        self._outage = outage
         self._connection: Connection | None = None
         self._doubt: Doubt | None = None
         self._waiting: deque[_Call] = deque()
@@ -142,23 +133,26 @@ class Lane:
         loop, attempt = asyncio.get_running_loop(), 0
         while True:
             try:
-                return await self._watched(self._attempt(group))
+                results = await self._watched(self._attempt(group))
             except CONFLICTS:
                 continue
             except InDoubtError as error:
                 self._doubt, reason = error.doubt, str(error)
             except TROUBLE as error:
                 reason = one_line(error)
+            else:
+                self._outage.back()
+                return results
             await self._let_go()
             waited_s = loop.time() - group[0].since
-            if waited_s >= self._patience.away_s or self._closing.is_set():
+            if self._patience.is_over(waited_s) or self._closing.is_set():
                 raise LedgerUnreachableError(
                     address=self._database.address,
                     waited_s=min(waited_s, self._patience.away_s),
                     reason=reason,
                     in_doubt=self._doubt is not None,
                 )
-            self._on_trouble(f"ledger: {self._database.address}: {reason}; trying again")
+            self._outage.away(reason)
             await self._pause(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
             attempt += 1
 

@@ -17,8 +17,9 @@ from typing import TypeVar, cast
 import psycopg
 
 from millstream.adapters.postgres.connection import Database, one_line
-from millstream.adapters.postgres.lane import Lane, Patience
+from millstream.adapters.postgres.lane import Lane
 from millstream.adapters.postgres.listening import hear
+from millstream.adapters.postgres.patience import Outage, Patience
 from millstream.adapters.postgres.transaction import Reading, Writing
 from millstream.core.operations import Operation
 from millstream.core.queries import Query
@@ -38,7 +39,8 @@ class PostgresLedger:
 
     Nothing is connected before the first call. While the database is away calls wait, and go on by themselves;
     those that waited for as long as `patience` says get LedgerUnreachableError. `on_trouble` is called with a line for
-    people each time that it is found away. Raises InvalidValueError when `url` is none.
+    people when it goes away, now and then while it is, and when it is back. Raises InvalidValueError when `url` is
+    none.
 
     It must be a connection to the server itself, or to a pooler that keeps sessions.
     """
@@ -55,8 +57,9 @@ class PostgresLedger:
         self._patience = patience
         self._author = uuid.uuid4().hex
         writing = Writing(channel=schema, author=self._author)
-        self._writer = Lane(self._database, conduct=writing, patience=patience, on_trouble=on_trouble)
-        self._reader = Lane(self._database, conduct=Reading(), patience=patience, on_trouble=on_trouble)
+        outage = Outage(self._database.address, tell=on_trouble)
+        self._writer = Lane(self._database, conduct=writing, patience=patience, outage=outage)
+        self._reader = Lane(self._database, conduct=Reading(), patience=patience, outage=outage)
         self._hearing: set[asyncio.Task[None]] = set()
 
     @property
