@@ -14,7 +14,7 @@ between.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class Broker:
 
     def unavailable(self, error: BaseException) -> BellUnavailableError:
         """The error that people see."""
-        text = "no answer in time" if isinstance(error, TimeoutError) else " ".join(str(error).split())
+        text = " ".join(str(error).split()) or ("no answer in time" if isinstance(error, TimeoutError) else "")
         return BellUnavailableError(address=self.address, reason=without_password(text) or type(error).__name__)
 
     async def connect(self) -> AbstractConnection:
@@ -150,9 +150,11 @@ class Sender:
             channel.default_exchange.publish(message(name, body), routing_key=queue, mandatory=True, timeout=ANSWER_S)
             for queue, name, body in messages
         )
-        for result in await asyncio.gather(*sending, return_exceptions=True):
+        results = await asyncio.gather(*sending, return_exceptions=True)
+        for (queue, _, _), result in zip(messages, results, strict=True):
             if isinstance(result, BaseException):
-                raise result
+                with _silence_named(queue):
+                    raise result
 
     async def _open(self, queues: set[str]) -> AbstractChannel:
         async with self._opening:
@@ -204,7 +206,8 @@ class Receiver:
         """
         while True:
             channel, queue = await self.open()
-            message = await queue.get(fail=False, timeout=ANSWER_S)
+            with _silence_named(self._name):
+                message = await queue.get(fail=False, timeout=ANSWER_S)
             _heed_cancelling()
             message = message or await self._wait(channel, queue)
             _heed_cancelling()
@@ -258,6 +261,15 @@ async def receiving(broker: Broker, name: str) -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         await let_go(connection)
+
+
+@contextlib.contextmanager
+def _silence_named(queue: str) -> Iterator[None]:
+    """Inside, a call that gets no answer says of which queue: a server may be there without one of its queues."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise TimeoutError(f"the queue {queue} does not answer in time") from error
 
 
 def _heed_cancelling() -> None:
