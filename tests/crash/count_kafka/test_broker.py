@@ -1,5 +1,6 @@
 """A broker that goes away, and a topic that grows."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,24 @@ from servers.kafka import Kafka, OwnKafka
 pytestmark = pytest.mark.slow
 
 
-def test_a_broker_is_killed_and_comes_back(own_kafka: OwnKafka, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "away_s",
+    [
+        0,
+        pytest.param(
+            100,
+            marks=[pytest.mark.soak, pytest.mark.timeout(400)],
+            id="longer than a transaction or a member may be silent",
+        ),
+    ],
+)
+def test_a_broker_is_killed_and_comes_back(own_kafka: OwnKafka, tmp_path: Path, away_s: float) -> None:
     """The count goes on by itself, from what was committed."""
     with Site(tmp_path, own_kafka) as site, site.start("--workers", "2") as counting:
         site.send(minutes(0, 12))
         site.wait_results()
         own_kafka.kill()
+        time.sleep(away_s)
         own_kafka.start()
         site.send(minutes(12, 24))
         site.send(year_ahead(), counted=False)
