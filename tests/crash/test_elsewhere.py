@@ -94,6 +94,25 @@ def top(request: pytest.FixtureRequest, postgres: Postgres) -> tuple[str, dict[s
     return f'dispatcher = "temporal"\n{common}{where}', environment, database
 
 
+def following(folder: Path, *, database: str, rabbitmq: RabbitMQ) -> Site:
+    """A site whose stream `clicks` follows the file `input` until it is stopped, over RabbitMQ."""
+    settings = f"""dispatcher = "rabbitmq"
+prefix = "t{os.urandom(4).hex()}"
+lease = "3s"
+payloads = "{folder}/payloads"
+[[stream]]
+name = "clicks"
+source = "input"
+follow = true
+window = "200ms"
+max_count = 10
+handler = "crash_handler:load"
+"""
+    return Site(
+        folder, settings=settings, environment={"MILLSTREAM_LEDGER": database, "MILLSTREAM_BROKER": rabbitmq.url}
+    )
+
+
 def query(database: str, sql: str) -> Sequence[tuple[object, ...]]:
     """Ask the database directly."""
     with psycopg.connect(database) as connection:

@@ -1,13 +1,12 @@
 """An engine and its workers while the database of their ledger is away."""
 
-import os
 import time
 from pathlib import Path
 
 import pytest
 
 from crash.killing import wait_until
-from crash.test_elsewhere import Site, new_database
+from crash.test_elsewhere import following, new_database
 from crash.test_kill import numbered
 from millstream.core.exits import Exit
 from servers.postgres import OwnPostgres
@@ -26,21 +25,7 @@ def test_a_database_that_is_away_is_waited_for(
     tmp_path: Path, own_postgres: OwnPostgres, rabbitmq: RabbitMQ, away_s: float
 ) -> None:
     """However long that takes, both go on by themselves, and every record is worked once."""
-    site = Site(
-        tmp_path / "site",
-        settings=f"""dispatcher = "rabbitmq"
-prefix = "t{os.urandom(4).hex()}"
-payloads = "{tmp_path}/site/payloads"
-[[stream]]
-name = "clicks"
-source = "input"
-follow = true
-window = "200ms"
-max_count = 10
-handler = "crash_handler:load"
-""",
-        environment={"MILLSTREAM_LEDGER": new_database(own_postgres), "MILLSTREAM_BROKER": rabbitmq.url},
-    )
+    site = following(tmp_path / "site", database=new_database(own_postgres), rabbitmq=rabbitmq)
     source = site.folder / "input"
     source.write_bytes(b"".join(RECORDS[:20]))
     with (

@@ -182,6 +182,27 @@ def test_what_keeps_it_from_ringing_stands_in_the_ledger(tmp_path: Path, monkeyp
     assert afterwards is None
 
 
+def test_an_engine_that_ends_leaves_no_reason(tmp_path: Path) -> None:
+    """Whoever looks in later is not told what keeps it from ringing: it does not ring any more."""
+
+    async def scenario() -> tuple[Hold | None, Hold | None]:
+        site = Site(tmp_path)
+        key = hold_key("files")
+        site.bell.is_away = True
+        async with site.running():
+            await site.plan("a")
+            await site.bell.tried.wait()
+            await site.look()
+            before = load_hold(await site.ledger.read(ReadMeta(key=key)))
+            site.ringer.stop_claiming()
+            await site.ringer.finish()
+            return before, load_hold(await site.ledger.read(ReadMeta(key=key)))
+
+    before, afterwards = run(scenario())
+    assert before is not None
+    assert afterwards is None
+
+
 def test_what_cannot_be_prepared_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others are rung for meanwhile; it is tried again."""
     monkeypatch.setattr(module, "AGAIN_S", 0.01)

@@ -1,14 +1,13 @@
 """The store that records of streams go through, when it is not where it should be."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from crash.killing import wait_until
-from crash.test_elsewhere import Site, new_database, query
+from crash.test_elsewhere import Site, following, new_database, query
 from crash.test_kill import numbered
 from servers.postgres import Postgres
 from servers.rabbitmq import RabbitMQ
@@ -27,23 +26,8 @@ def database(postgres: Postgres) -> str:
 @pytest.fixture
 def site(tmp_path: Path, database: str, rabbitmq: RabbitMQ) -> Site:
     """An engine that follows a file until it is stopped, and workers; `worker.toml` has another folder for payloads."""
-    settings = f"""dispatcher = "rabbitmq"
-prefix = "t{os.urandom(4).hex()}"
-lease = "3s"
-payloads = "{tmp_path}/site/payloads"
-[[stream]]
-name = "clicks"
-source = "input"
-follow = true
-window = "200ms"
-max_count = 10
-handler = "crash_handler:load"
-"""
-    site = Site(
-        tmp_path / "site",
-        settings=settings,
-        environment={"MILLSTREAM_LEDGER": database, "MILLSTREAM_BROKER": rabbitmq.url},
-    )
+    site = following(tmp_path / "site", database=database, rabbitmq=rabbitmq)
+    settings = (site.folder / "mill.toml").read_text()
     (site.folder / "worker.toml").write_text(settings.replace("site/payloads", "site/elsewhere"))
     (site.folder / "input").write_bytes(b"".join(record + b"\n" for record in numbered(20)))
     return site

@@ -108,11 +108,16 @@ class Ringer:
                 waiting.cancel()
 
     async def finish(self, *, until_idle: bool = False) -> None:
-        """Wait until no ring is on its way (and, with `until_idle`, workers have nothing left to do)."""
+        """Wait until no ring is on its way (and, with `until_idle`, workers have nothing left to do).
+
+        What kept it from ringing does not stand in the ledger any more then.
+        """
         while True:
             self.settled.clear()
             if not self._is_looking and not (until_idle and await self._has_unfinished()):
                 if not (until_idle and self._followed):
+                    self._hold = None
+                    await self._note()
                     return
                 self.ring()  # the last ones ended since it looked, and are to be told
             await self.settled.wait()

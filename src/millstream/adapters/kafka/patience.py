@@ -12,6 +12,7 @@ from typing import TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from millstream.adapters.kafka.client import Complaints, broker_error
+from millstream.core.silence import Silence
 from millstream.errors import BrokerError, FencedError, MillstreamError
 
 Tell = Callable[[str], None]
@@ -20,8 +21,6 @@ Tell = Callable[[str], None]
 _ATTEMPT_S = 2.0
 _PAUSE_S = 0.1
 _LOOK_S = 1.0
-_SOON_S = 3.0
-_REMIND_S = 10.0
 
 Answer = TypeVar("Answer")
 
@@ -82,8 +81,7 @@ class Patience:
         self._brokers = brokers
         self._tell = tell
         self._now = now
-        self._silent_since: float | None = None
-        self._told_at: float | None = None
+        self._silence = Silence()
         self._looked_at = 0.0
         self._given_up = False
 
@@ -122,7 +120,7 @@ class Patience:
 
     def look(self, call: Callable[[float], object]) -> None:
         """After a silence: is somebody there again? Does nothing while nobody was missed."""
-        if self._silent_since is None or self._now() < self._looked_at + _LOOK_S:
+        if not self._silence.is_on or self._now() < self._looked_at + _LOOK_S:
             return
         self._looked_at = self._now()
         try:
@@ -135,22 +133,17 @@ class Patience:
 
     def silent(self, reason: str) -> None:
         """The broker does not answer: say so when it lasts, and again now and then."""
-        now = self._now()
-        if self._silent_since is None:
-            self._silent_since, self._told_at = now, None
-        waited_s = now - self._silent_since
-        if waited_s < _SOON_S or (self._told_at is not None and now - self._told_at < _REMIND_S):
-            return
-        self._told_at = now
-        self._tell(
-            f"kafka: {self._brokers}: no answer for {waited_s:.0f} s ({reason}); waiting for it, nothing is lost"
-        )
+        waited_s = self._silence.lasts(at=self._now())
+        if waited_s is not None:
+            self._tell(
+                f"kafka: {self._brokers}: no answer for {waited_s:.0f} s ({reason}); waiting for it, nothing is lost"
+            )
 
     def answered(self) -> None:
         """The broker answers; say so if its silence was told."""
-        if self._silent_since is not None and self._told_at is not None:
-            self._tell(f"kafka: {self._brokers}: answers again after {self._now() - self._silent_since:.0f} s")
-        self._silent_since = None
+        waited_s = self._silence.ends(at=self._now())
+        if waited_s is not None:
+            self._tell(f"kafka: {self._brokers}: answers again after {waited_s:.0f} s")
 
     def _wait(self, error: KafkaError, until: float | None) -> None:
         if self._given_up or (until is not None and self._now() >= until):

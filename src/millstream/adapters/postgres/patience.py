@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-REMIND_S = 10.0
+from millstream.core.silence import REMIND_S, Silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long calls wait for a database that is away (`away_s`), and for one that does not answer (`answer_s`).
 
-    With `until`, calls wait for one that is away without end as long as that is not set.
+    With `until`, calls wait for one that is away without end as long as that is not set. Who called again instead would
+    not know whether a commit whose answer was lost had taken place.
     """
 
     away_s: float = 60.0
@@ -25,27 +26,23 @@ class Patience:
 
 
 class Outage:
-    """Tells that the database is away: at once, then every ten seconds, and when it is there again."""
+    """Tells that the database is away: at once, then now and then, and when it is there again."""
 
     def __init__(self, address: str, *, tell: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
         self._address = address
         self._tell = tell
         self._now = now
-        self._since: float | None = None
-        self._told_at = 0.0
+        self._silence = Silence(soon_s=0, remind_s=REMIND_S)
 
     def away(self, reason: str) -> None:
         """It was tried, and is away for this reason."""
-        now = self._now()
-        if self._since is None:
-            self._since = self._told_at = now
-            self._tell(f"ledger: {self._address}: {reason}; trying again")
-        elif now - self._told_at >= REMIND_S:
-            self._told_at = now
-            self._tell(f"ledger: {self._address}: {reason}; away for {now - self._since:.0f} s, trying again")
+        lasted_s = self._silence.lasts(at=self._now())
+        if lasted_s is not None:
+            so_long = f"away for {lasted_s:.0f} s, " if lasted_s else ""
+            self._tell(f"ledger: {self._address}: {reason}; {so_long}trying again")
 
     def back(self) -> None:
         """It has answered."""
-        if self._since is not None:
-            self._tell(f"ledger: {self._address} is there again after {self._now() - self._since:.0f} s")
-            self._since = None
+        lasted_s = self._silence.ends(at=self._now())
+        if lasted_s is not None:
+            self._tell(f"ledger: {self._address} is there again after {lasted_s:.0f} s")

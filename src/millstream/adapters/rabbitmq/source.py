@@ -17,6 +17,7 @@ from millstream.adapters.rabbitmq.connection import losses_named
 from millstream.adapters.rabbitmq.receiving import Receiver
 from millstream.core.model import Lines
 from millstream.core.queueaddress import QueueAddress
+from millstream.core.silence import Silence
 from millstream.errors import SourceError
 from millstream.ports import Clock
 
@@ -29,7 +30,6 @@ TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
 REFUSED = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefused)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_SOON_S, _REMIND_S = 3.0, 10.0
 _BELIEVED_S, _FINAL_PAUSE_S = 5.0, 0.5
 
 
@@ -155,7 +155,9 @@ class QueueSource:
         That is believed when it was the answer for a while: a broker that comes back may say so of a queue that it has.
         """
         loop = asyncio.get_running_loop()
-        since, told_at, pause_s = loop.time(), float("-inf"), _FIRST_PAUSE_S
+        pause_s = _FIRST_PAUSE_S
+        silence = Silence()
+        silence.lasts(at=loop.time())
         final_since: float | None = None
         while True:
             try:
@@ -169,14 +171,14 @@ class QueueSource:
                     await asyncio.sleep(_FINAL_PAUSE_S)
                     continue
                 final_since = None
-                waited_s = loop.time() - since
-                if waited_s >= _SOON_S and loop.time() - told_at >= _REMIND_S:
-                    told_at = loop.time()
+                waited_s = silence.lasts(at=loop.time())
+                if waited_s is not None:
                     why = f"no answer for {waited_s:.0f} s ({_describe(error)})"
                     self._tell(f"rabbitmq: {self.name}: {why}; waiting for it, nothing is lost")
             else:
-                if told_at >= since:
-                    self._tell(f"rabbitmq: {self.name}: answers again after {loop.time() - since:.0f} s")
+                waited_s = silence.ends(at=loop.time())
+                if waited_s is not None:
+                    self._tell(f"rabbitmq: {self.name}: answers again after {waited_s:.0f} s")
                 return receiver
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
